@@ -1,0 +1,1 @@
+"""Nava: a panel, a timeline and journeys for small businesses. Importing this package does nothing."""

@@ -1,0 +1,1 @@
+"""Plugins that ship with Nava; always imported as `plugins.<id>`."""
