@@ -14,7 +14,7 @@ from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Connection, DateTime, Engine, Integer, MetaData, event, text
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import JSON, TypeDecorator
 
 NAMING = {
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """Aware UTC datetimes. SQLite keeps integer microseconds since 1970, so that comparisons sort; PostgreSQL timestamptz."""
+    """Aware UTC datetimes: timestamptz on PostgreSQL, integer microseconds since 1970 on SQLite (so that they sort)."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -66,8 +66,11 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON, list[str]: JSON}
+    # Given through the registry: Flask-SQLAlchemy subclasses Base, and SQLAlchemy 2.1 refuses the map on both classes.
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON, list[str]: JSON},
+    )
 
 
 db = SQLAlchemy(model_class=Base)
@@ -131,8 +134,8 @@ def connection_of(session: Session | Connection) -> Connection:
 def next_ids(session: Session | Connection, table: str, count: int) -> Sequence[int]:
     """Reserve `count` ids of `table` before its rows exist, so that linked rows can be written in bulk.
 
-    PostgreSQL takes them from the column's sequence (gaps after a rollback are harmless). On SQLite the writer holds the
-    only write lock, so a counter row in the same transaction is enough and rolls back with it.
+    PostgreSQL takes them from the column's sequence (gaps after a rollback are harmless). On SQLite the writer holds
+    the only write lock, so a counter row in the same transaction is enough and rolls back with it.
     """
     if count < 1:
         return []
