@@ -134,7 +134,7 @@ def connection_of(session: Session | Connection) -> Connection:
 def next_ids(session: Session | Connection, table: str, count: int) -> Sequence[int]:
     """Reserve `count` ids of `table` before its rows exist, so that linked rows can be written in bulk.
 
-    PostgreSQL takes them from the column's sequence (gaps after a rollback are harmless). On SQLite the writer holds
+    PostgreSQL takes them from the table's sequence (gaps after a rollback are harmless). On SQLite the writer holds
     the only write lock, so a counter row in the same transaction is enough and rolls back with it.
     """
     if count < 1:
@@ -142,8 +142,7 @@ def next_ids(session: Session | Connection, table: str, count: int) -> Sequence[
     connection = connection_of(session)
     if connection.dialect.name == "postgresql":
         rows = connection.execute(
-            text("SELECT nextval(pg_get_serial_sequence(:t, 'id')) FROM generate_series(1, :n)"),
-            {"t": table, "n": count},
+            text("SELECT nextval(:s) FROM generate_series(1, :n)"), {"s": f"{table}_id_seq", "n": count}
         )
         return [row[0] for row in rows]
     last = connection.execute(

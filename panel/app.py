@@ -1,0 +1,38 @@
+"""The Flask application, wired from its parts."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from flask import Flask
+
+from panel import config as configuration
+from panel.db import db, prepare_engine
+from panel.models import load_models
+
+
+def create_app(config: configuration.Config | None = None) -> Flask:
+    """Build the application for one installation. `config` defaults to what the environment says."""
+    config = config or configuration.load()
+    config.instance.mkdir(parents=True, exist_ok=True)
+    app = Flask("panel", instance_path=str(config.instance), static_folder=None, template_folder="web/templates")
+    app.config.update(
+        PANEL=config,
+        SECRET_KEY=secret_key(config.instance),
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+    )
+    load_models()
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    return app
+
+
+def secret_key(instance: Path) -> str:
+    """Read the installation's secret, made on first use and readable by its owner only."""
+    path = instance / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path.read_text().strip()

@@ -1,0 +1,212 @@
+"""Journeys: definitions (immutable versions), and what happened to people in them.
+
+The tables follow the engine's design: an enrolment is one run of one contact through one journey, a step run is one
+visit of one step, an entry check is a start that was considered and refused.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from panel.db import Base, BigId
+
+_OPEN = text("status IN ('active', 'held')")
+_ACTIVE = text("status = 'active'")
+
+
+class Journey(Base):
+    """A journey by its identity. `state`: draft | live | paused | closing | ended. `draft_*` is the text being edited,
+    saved even when broken; what runs is `live_version_id` and nothing else."""
+
+    __tablename__ = "journeys"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    name: Mapped[str] = mapped_column(String(300), default="")
+    state: Mapped[str] = mapped_column(String(10), default="draft")
+    live_version_id: Mapped[int | None] = mapped_column(BigId)
+    draft_text: Mapped[str | None] = mapped_column(Text)
+    draft_sha256: Mapped[str | None] = mapped_column(String(64))
+    draft_saved_at: Mapped[datetime | None]
+    draft_saved_by: Mapped[int | None] = mapped_column(BigId)
+    labels: Mapped[list[str]] = mapped_column(default=list)
+    review_due: Mapped[date | None]
+    paused_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class JourneyVersion(Base):
+    """A published version: the text as written and the resolved program that the engine runs. Never changed."""
+
+    __tablename__ = "journey_versions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    journey_id: Mapped[str] = mapped_column(String(80), ForeignKey("journeys.id"))
+    number: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    source_yaml: Mapped[str] = mapped_column(Text)
+    resolved: Mapped[dict[str, Any]]
+    published_at: Mapped[datetime]
+    published_by: Mapped[int | None] = mapped_column(BigId)
+    note: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (UniqueConstraint("journey_id", "number"), UniqueConstraint("journey_id", "sha256"))
+
+
+class JourneyFile(Base):
+    """What we last read of journeys.yaml on disk, so that a change is noticed once."""
+
+    __tablename__ = "journey_files"
+
+    path: Mapped[str] = mapped_column(String(500), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    read_at: Mapped[datetime]
+    problems: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class Enrolment(Base):
+    """One run of one contact through one journey.
+
+    `status`: active | held | finished | goal | stopped | excluded | removed | error. `seq` counts step visits and
+    `status`: active | held | finished | goal | stopped | excluded | removed | error. `seq` counts step visits and
+    Nothing waits in a queue: `due_at` is when to look again.
+    """
+
+    __tablename__ = "enrolments"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    journey_id: Mapped[str] = mapped_column(String(80))
+    version_id: Mapped[int] = mapped_column(BigId)
+    contact_id: Mapped[int] = mapped_column(BigId)
+    entry_key: Mapped[str] = mapped_column(String(200), default="")
+    run_no: Mapped[int] = mapped_column(default=1)
+    entered_event: Mapped[int | None] = mapped_column(BigId)
+    entered_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(String(10), default="active")
+    reason: Mapped[str | None] = mapped_column(String(40))
+    step_id: Mapped[str | None] = mapped_column(String(120))
+    step_began_at: Mapped[datetime]
+    seq: Mapped[int] = mapped_column(default=0)
+    phase: Mapped[str] = mapped_column(String(10), default="")
+    due_at: Mapped[datetime | None]
+    wait: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)  # entry event's fields, visit counts of go_to
+    priority: Mapped[int] = mapped_column(default=5)
+    depth: Mapped[int] = mapped_column(default=0)
+    is_test: Mapped[bool] = mapped_column(default=False)
+    held_issue: Mapped[int | None] = mapped_column(BigId)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("journey_id", "contact_id", "entry_key", "run_no"),
+        UniqueConstraint("journey_id", "entered_event"),
+        Index(
+            "uq_enrolments_open",
+            "journey_id",
+            "contact_id",
+            "entry_key",
+            unique=True,
+            sqlite_where=_OPEN,
+            postgresql_where=_OPEN,
+        ),
+        Index("ix_enrolments_due", "priority", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+        Index("ix_enrolments_contact_id", "contact_id"),
+        Index("ix_enrolments_journey_id_status", "journey_id", "status", "step_id"),
+    )
+
+
+class EntryCheck(Base):
+    """A start that was considered and refused. Repeats (same contact, journey, outcome, day) are counted up."""
+
+    __tablename__ = "entry_checks"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    journey_id: Mapped[str] = mapped_column(String(80))
+    version_id: Mapped[int | None] = mapped_column(BigId)
+    contact_id: Mapped[int] = mapped_column(BigId)
+    event_id: Mapped[int | None] = mapped_column(BigId)
+    at: Mapped[datetime]
+    day: Mapped[date]
+    outcome: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    count: Mapped[int] = mapped_column(default=1)
+
+    __table_args__ = (UniqueConstraint("contact_id", "journey_id", "outcome", "day"),)
+
+
+class StepRun(Base):
+    """One visit of one step, written in the transaction that moves on."""
+
+    __tablename__ = "step_runs"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    enrolment_id: Mapped[int] = mapped_column(BigId)
+    seq: Mapped[int]
+    step_id: Mapped[str] = mapped_column(String(120))
+    path: Mapped[str] = mapped_column(String(300), default="")
+    version_id: Mapped[int] = mapped_column(BigId)
+    kind: Mapped[str] = mapped_column(String(20))
+    outcome: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str | None] = mapped_column(String(60))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("enrolment_id", "seq"),)
+
+
+class ExperimentAssignment(Base):
+    """Which variant of a split a contact was given; stored at the moment of passing, never moved."""
+
+    __tablename__ = "experiment_assignments"
+
+    journey_id: Mapped[str] = mapped_column(String(80))
+    split_id: Mapped[str] = mapped_column(String(120))
+    round: Mapped[int] = mapped_column(default=1)
+    contact_id: Mapped[int] = mapped_column(BigId)
+    variant: Mapped[str] = mapped_column(String(120))
+    version_id: Mapped[int] = mapped_column(BigId)
+    at: Mapped[datetime]
+
+    __table_args__ = (PrimaryKeyConstraint("journey_id", "split_id", "round", "contact_id"),)
+
+
+class AudienceState(Base):
+    """Whether a becomes_true condition holds for a contact; the baseline is taken when the journey is published."""
+
+    __tablename__ = "audience_states"
+
+    journey_id: Mapped[str] = mapped_column(String(80))
+    trigger_no: Mapped[int]
+    contact_id: Mapped[int] = mapped_column(BigId)
+    is_true: Mapped[bool]
+    since: Mapped[datetime]
+
+    __table_args__ = (PrimaryKeyConstraint("journey_id", "trigger_no", "contact_id"),)
+
+
+class PlannedEntry(Base):
+    """An entry that a date or a schedule plans; the primary key makes planning twice harmless."""
+
+    __tablename__ = "planned_entries"
+
+    journey_id: Mapped[str] = mapped_column(String(80))
+    trigger_no: Mapped[int]
+    contact_id: Mapped[int] = mapped_column(BigId)
+    occurrence: Mapped[date]
+    due_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        PrimaryKeyConstraint("journey_id", "trigger_no", "contact_id", "occurrence"),
+        Index(
+            "ix_planned_entries_due",
+            "due_at",
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
