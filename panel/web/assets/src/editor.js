@@ -1,0 +1,111 @@
+// <textarea data-yaml-editor data-check-url="..." data-complete-url="..." data-problems="id-of-list">: CodeMirror over
+// a plain textarea, which stays the form's field. The server judges: POST {text} to check-url answers
+// {"problems": [{"line": 3, "column": 5, "end_line": 3, "end_column": 9, "severity": "error", "message": "..."}]};
+// GET complete-url?line=..&column=.. with POST {text, position} answers {"from": n, "options": [{"label", "detail", "apply"}]}.
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap, indentLess, indentMore } from "@codemirror/commands";
+import { yaml } from "@codemirror/lang-yaml";
+import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { forceLinting, linter, lintGutter, lintKeymap } from "@codemirror/lint";
+import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
+import { EditorState } from "@codemirror/state";
+import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+
+const nonce = document.currentScript?.nonce || "";
+
+const highlight = HighlightStyle.define([
+  { tag: [tags.propertyName, tags.definition(tags.propertyName)], class: "tok-key" },
+  { tag: [tags.string, tags.content, tags.literal], class: "tok-string" },
+  { tag: tags.comment, class: "tok-comment" },
+  { tag: [tags.keyword, tags.meta, tags.typeName, tags.labelName], class: "tok-other" },
+]);
+
+async function post(url, body) {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content || "";
+  const answer = await fetch(url, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token },
+    body: JSON.stringify(body),
+  });
+  return answer.ok ? answer.json() : {};
+}
+
+function place(doc, line, column) {
+  const at = doc.line(Math.min(Math.max(line || 1, 1), doc.lines));
+  return Math.min(at.from + Math.max((column || 1) - 1, 0), at.to);
+}
+
+function diagnostics(doc, problems) {
+  return problems.map((problem) => {
+    const from = place(doc, problem.line, problem.column);
+    const end = problem.end_column ? place(doc, problem.end_line || problem.line, problem.end_column) : doc.lineAt(from).to;
+    return { from, to: Math.max(end, Math.min(from + 1, doc.length)), severity: problem.severity || "error", message: problem.message };
+  });
+}
+
+function show(view, list, problems) {
+  if (!list) return;
+  list.replaceChildren(...problems.map((problem) => {
+    const item = document.createElement("li");
+    if (problem.severity === "warning") item.className = "is-warning";
+    const jump = document.createElement("button");
+    jump.type = "button";
+    jump.textContent = problem.where || `${problem.line}`;
+    jump.addEventListener("click", () => {
+      view.dispatch({ selection: { anchor: place(view.state.doc, problem.line, problem.column) }, scrollIntoView: true });
+      view.focus();
+    });
+    const words = document.createElement("span");
+    words.dir = "auto";
+    words.textContent = problem.message;
+    item.append(jump, words);
+    return item;
+  }));
+}
+
+function start(area) {
+  const box = document.createElement("div");
+  box.className = "yaml-editor";
+  const list = area.dataset.problems ? document.getElementById(area.dataset.problems) : null;
+  const check = linter(async (view) => {
+    if (!area.dataset.checkUrl) return [];
+    const { problems = [] } = await post(area.dataset.checkUrl, { text: view.state.doc.toString() });
+    show(view, list, problems);
+    area.dispatchEvent(new CustomEvent("panel:checked", { bubbles: true, detail: { problems } }));
+    return diagnostics(view.state.doc, problems);
+  }, { delay: 500 });
+  const complete = async (context) => {
+    if (!area.dataset.completeUrl) return null;
+    const line = context.state.doc.lineAt(context.pos);
+    const word = context.matchBefore(/[\p{L}\p{N}_-]*/u);
+    if (!context.explicit && word.from === word.to) return null;
+    const answer = await post(area.dataset.completeUrl, { text: context.state.doc.toString(), line: line.number, column: context.pos - line.from + 1 });
+    return answer.options ? { from: word.from, options: answer.options, validFor: /^[\p{L}\p{N}_-]*$/u } : null;
+  };
+  const view = new EditorView({
+    parent: box,
+    state: EditorState.create({
+      doc: area.value,
+      extensions: [
+        nonce ? EditorView.cspNonce.of(nonce) : [],
+        lineNumbers(), highlightActiveLineGutter(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(),
+        closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), lintGutter(), check, yaml(), indentUnit.of("  "),
+        syntaxHighlighting(highlight), autocompletion({ override: [complete] }), EditorView.lineWrapping,
+        EditorState.readOnly.of(area.readOnly),
+        EditorView.contentAttributes.of({ "aria-label": area.getAttribute("aria-label") || document.querySelector(`label[for="${area.id}"]`)?.textContent.trim() || "YAML", spellcheck: "false", dir: "ltr" }),
+        // Tab leaves the editor (no keyboard trap); Ctrl+] and Ctrl+[ indent.
+        keymap.of([{ key: "Mod-]", run: indentMore }, { key: "Mod-[", run: indentLess }, ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) { area.value = update.state.doc.toString(); area.dispatchEvent(new Event("input", { bubbles: true })); }
+        }),
+      ],
+    }),
+  });
+  area.before(box);
+  area.hidden = true;
+  area.panelEditor = { view, check: () => forceLinting(view), goTo: (line, column) => { view.dispatch({ selection: { anchor: place(view.state.doc, line, column) }, scrollIntoView: true }); view.focus(); } };
+}
+
+for (const area of document.querySelectorAll("textarea[data-yaml-editor]")) start(area);
