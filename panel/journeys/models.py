@@ -72,8 +72,8 @@ class Enrolment(Base):
     """One run of one contact through one journey.
 
     `status`: active | held | finished | goal | stopped | excluded | removed | error. `seq` counts step visits and
-    `status`: active | held | finished | goal | stopped | excluded | removed | error. `seq` counts step visits and
-    Nothing waits in a queue: `due_at` is when to look again.
+    is the position in the trace. `phase` says what the run does at `step_id`: "" (about to take it), "waiting" or
+    "sending". Nothing waits in a queue: `due_at` is when to look again.
     """
 
     __tablename__ = "enrolments"

@@ -1,0 +1,124 @@
+"""The event types known here: the core's, declared below, and those plugins add."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from panel.errors import UserError
+from panel.i18n import N_
+from panel.sdk.events import EventField, EventType
+
+_ADDRESS = EventField("address", N_("address"))
+_CHANNEL = EventField("channel", N_("channel"), personal=False)
+_REASON = EventField("reason", N_("reason"), personal=False)
+_JOURNEY = EventField("journey", N_("journey"), personal=False)
+_SUBJECT = EventField("subject", N_("subject"))
+_LIST = EventField("list", N_("list"), personal=False)
+_TAG = EventField("tag", N_("tag"), personal=False)
+_AMOUNT = EventField("amount", N_("amount"), "money")
+
+CORE = (
+    EventType(
+        "contact_created",
+        N_("Contact created"),
+        N_("Came in: %(how)s"),
+        "user-plus",
+        "profile",
+        (EventField("how", N_("how"), personal=False), EventField("detail", N_("detail"), personal=False)),
+    ),
+    EventType(
+        "contact_updated",
+        N_("Details changed"),
+        N_("Details changed: %(fields)s"),
+        "edit",
+        "profile",
+        (EventField("fields", N_("fields"), personal=False), EventField("changes", N_("before and after"))),
+        starts=False,
+    ),
+    EventType("contact_merged", N_("Contacts merged"), N_("%(name)s was merged in"), "arrows-join", "profile",
+              (EventField("name", N_("name")),), starts=False),
+    EventType("contact_unmerged", N_("Merge undone"), N_("The merge with %(name)s was undone"), "arrows-split",
+              "profile", (EventField("name", N_("name")),), starts=False),
+    EventType("list_joined", N_("Joined a list"), N_("Joined the list %(list)s"), "list-check", "profile", (_LIST,)),
+    EventType("list_left", N_("Left a list"), N_("Left the list %(list)s"), "list-details", "profile", (_LIST,)),
+    EventType("tag_added", N_("Tag added"), N_("Got the tag %(tag)s"), "tag", "profile", (_TAG,)),
+    EventType("tag_removed", N_("Tag removed"), N_("Lost the tag %(tag)s"), "tag-off", "profile", (_TAG,)),
+    EventType("consent_given", N_("Consent given"), N_("Agreed to %(channel)s messages (%(how)s)"), "shield-check",
+              "consent", (_CHANNEL, EventField("how", N_("how"), personal=False), EventField("wording", N_("wording"))),
+              tone="good"),
+    EventType("opted_out", N_("Opted out"), N_("Opted out of %(channel)s messages (%(how)s)"), "bell-off", "consent",
+              (_CHANNEL, EventField("how", N_("how"), personal=False), EventField("wording", N_("wording"))),
+              tone="attention"),
+    EventType("address_suppressed", N_("Address blocked"), N_("%(address)s is blocked for %(channel)s: %(reason)s"),
+              "ban", "consent", (_ADDRESS, _CHANNEL, _REASON), tone="bad", starts=False),
+    EventType("suppression_lifted", N_("Block removed"), N_("%(address)s may be used for %(channel)s again"),
+              "circle-check", "consent", (_ADDRESS, _CHANNEL), starts=False),
+    EventType("note_added", N_("Note"), N_("%(text)s"), "note", "notes", (EventField("text", N_("text")),)),
+    # A message is one item on the screen; these fold beneath it.
+    EventType("message_sent", N_("Message sent"), N_("Sent: %(subject)s"), "send", "messages",
+              (_CHANNEL, _ADDRESS, _SUBJECT, EventField("step", N_("step"), personal=False))),
+    EventType("message_delivered", N_("Message delivered"), N_("Delivered"), "checks", "messages", (_CHANNEL,),
+              tone="good"),
+    EventType("message_opened", N_("Message opened"), N_("Opened"), "mail-opened", "engagement",
+              (_CHANNEL, EventField("verdict", N_("verdict"), personal=False))),
+    EventType("link_clicked", N_("Link clicked"), N_("Clicked %(url)s"), "click", "engagement",
+              (_CHANNEL, EventField("url", N_("link"), personal=False),
+               EventField("verdict", N_("verdict"), personal=False)), tone="good"),
+    EventType("message_replied", N_("Reply"), N_("Replied: %(text)s"), "message-reply", "engagement",
+              (_CHANNEL, EventField("text", N_("text"))), tone="good"),
+    EventType("message_bounced", N_("Message bounced"), N_("Came back (%(severity)s): %(detail)s"), "mail-x",
+              "messages", (_CHANNEL, EventField("severity", N_("severity"), personal=False),
+                           EventField("detail", N_("detail"))), tone="bad"),
+    EventType("message_complained", N_("Spam complaint"), N_("Reported the message as spam"), "flag", "consent",
+              (_CHANNEL,), tone="bad"),
+    EventType("message_failed", N_("Message failed"), N_("Could not be sent: %(detail)s"), "alert-triangle",
+              "messages", (_CHANNEL, _ADDRESS, EventField("detail", N_("detail"))), tone="bad"),
+    EventType("message_skipped", N_("Message not sent"), N_("Not sent: %(reason)s"), "player-skip-forward",
+              "messages", (_CHANNEL, _REASON), tone="attention", starts=False),
+    EventType("message_unknown", N_("Sending in doubt"), N_("We do not know whether this went out"), "help-circle",
+              "messages", (_CHANNEL, _ADDRESS), tone="attention", starts=False),
+    EventType("message_settled", N_("Doubt settled"), N_("Settled: %(outcome)s (%(by)s)"), "circle-check", "messages",
+              (_CHANNEL, EventField("outcome", N_("outcome"), personal=False),
+               EventField("by", N_("by"), personal=False)), starts=False),
+    EventType("unsubscribed", N_("Unsubscribed"), N_("Unsubscribed (%(how)s)"), "bell-off", "consent",
+              (_CHANNEL, EventField("how", N_("how"), personal=False)), tone="attention"),
+    EventType("journey_entered", N_("Entered a journey"), N_("Entered the journey %(journey)s"), "route", "journeys",
+              (_JOURNEY, EventField("version", N_("version"), "number", personal=False),
+               EventField("because", N_("because"), personal=False)), starts=False),
+    EventType("journey_ended", N_("Left a journey"), N_("Left the journey %(journey)s: %(reason)s"), "flag-check",
+              "journeys", (_JOURNEY, _REASON), starts=False),
+    EventType("form_submitted", N_("Form submitted"), N_("Filled in the form %(form)s"), "forms", "forms",
+              (EventField("form", N_("form"), personal=False),)),
+    EventType("page_visited", N_("Page visited"), N_("Visited %(page)s"), "world", "forms",
+              (EventField("page", N_("page"), personal=False),)),
+    # Facts of the business that arrive by API, import or a plugin of another kind.
+    EventType("order_paid", N_("Order paid"), N_("Paid an order: %(amount)s"), "shopping-cart", "money",
+              (_AMOUNT, EventField("order", N_("order number"))), tone="good"),
+    EventType("complaint_opened", N_("Complaint opened"), N_("Opened a complaint"), "mood-sad", "notes", (),
+              tone="bad"),
+    EventType("refund_requested", N_("Refund requested"), N_("Asked for a refund: %(amount)s"), "receipt-refund",
+              "money", (_AMOUNT,), tone="attention"),
+)  # fmt: skip
+
+FUTURE_TOLERANCE = timedelta(minutes=10)
+
+
+class EventTypes:
+    """A registry by name. `add` refuses a second type of the same name."""
+
+    def __init__(self) -> None:
+        self._types = {one.name: one for one in CORE}
+
+    def add(self, event_type: EventType) -> None:
+        if event_type.name in self._types:
+            raise UserError("event_type_twice", N_("There are two event types called %(name)s"), name=event_type.name)
+        self._types[event_type.name] = event_type
+
+    def get(self, name: str) -> EventType | None:
+        return self._types.get(name)
+
+    def all(self) -> list[EventType]:
+        return list(self._types.values())
+
+
+types = EventTypes()
