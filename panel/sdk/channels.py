@@ -152,8 +152,8 @@ class Channel(Protocol):
     """A way to reach contacts. One instance lives as long as its worker; it may keep connections open.
 
     `compile` and `encode` are pure. `send` may raise `TryLater` or `Misconfigured` only while it is certain that
-    `compile` and `encode` are pure. `send` may raise `TryLater` or `Misconfigured` only while it is certain that
     nothing of the batch was handed over; after that it returns one result per message, `Unknown` where it is not sure.
+    """
 
     name: str
     label: str
