@@ -2,72 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
 
 from panel.contacts.search import fold, strip_marks
 
 
 @dataclass(frozen=True)
-class BuiltIn:
-    """A field every contact has. `names` are what people call it, per language; the first of each is its label."""
+class FieldInfo:
+    """A field, built in or the business's own (then `id` is its row). `labels` are per interface language."""
 
-    identity: str
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    name: str
     type: str = "text"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    id: int | None = None
 
     def label(self, language: str) -> str:
-        return (self.names.get(language) or self.names["en"])[0]
+        return self.labels.get(language) or self.labels.get("en") or self.name
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.id))
 
 
-BUILT_IN = (
-    BuiltIn("first_name", {"en": ("first name", "given name", "forename"), "he": ("שם פרטי",),
-                           "fa": ("نام", "نام کوچک", "اسم")}),
-    BuiltIn("last_name", {"en": ("last name", "surname", "family name"), "he": ("שם משפחה",),
-                          "fa": ("نام خانوادگی", "فامیلی")}),
-    BuiltIn("full_name", {"en": ("full name", "name", "contact name"), "he": ("שם מלא", "שם"),
-                          "fa": ("نام کامل", "نام و نام خانوادگی")}),
-    BuiltIn("email", {"en": ("email", "e-mail", "email address", "mail"),
-                      "he": ('דוא"ל', "אימייל", "מייל", "כתובת מייל", "דואר אלקטרוני"),
-                      "fa": ("ایمیل", "رایانامه", "پست الکترونیک", "آدرس ایمیل")}, "email"),
-    BuiltIn("phone", {"en": ("phone", "phone number", "telephone", "mobile", "mobile number", "cell phone"),
-                      "he": ("טלפון", "מספר טלפון", "נייד", "טלפון נייד", "סלולרי"),
-                      "fa": ("تلفن", "شماره تلفن", "موبایل", "شماره موبایل", "تلفن همراه", "همراه")}, "phone"),
-    BuiltIn("company", {"en": ("company", "company name", "firm", "organisation", "organization", "business"),
-                        "he": ("חברה", "שם החברה", "ארגון", "עסק"), "fa": ("شرکت", "نام شرکت", "سازمان")}),
-    BuiltIn("language", {"en": ("language",), "he": ("שפה",), "fa": ("زبان",)}),
-    BuiltIn("time_zone", {"en": ("time zone", "timezone"), "he": ("אזור זמן",), "fa": ("منطقه زمانی",)}),
-    BuiltIn("reference", {"en": ("reference", "customer number", "contact number", "our reference"),
-                          "he": ("מספר לקוח", "אסמכתה"), "fa": ("شماره مشتری", "کد مشتری", "شناسه مشتری")}),
+def _built_in(name: str, en: str, he: str, fa: str, *aliases: str, type: str = "text") -> tuple[str, FieldInfo]:
+    return name, FieldInfo(name, type, {"en": en, "he": he, "fa": fa}, aliases)
+
+
+BUILT_IN: dict[str, FieldInfo] = dict(
+    (
+        _built_in("first_name", "first name", "שם פרטי", "نام", "given name", "forename", "نام کوچک", "اسم"),
+        _built_in("last_name", "last name", "שם משפחה", "نام خانوادگی", "surname", "family name", "فامیلی"),
+        _built_in("full_name", "full name", "שם מלא", "نام کامل", "name", "contact name", "שם", "نام و نام خانوادگی"),
+        _built_in("email", "email", 'דוא"ל', "ایمیل", "e-mail", "mail", "email address", "אימייל", "מייל",
+                  "כתובת מייל", "דואר אלקטרוני", "رایانامه", "پست الکترونیک", "آدرس ایمیل", type="email"),
+        _built_in("phone", "phone", "טלפון", "تلفن", "phone number", "telephone", "mobile", "mobile number",
+                  "cell phone", "מספר טלפון", "נייד", "טלפון נייד", "סלולרי", "شماره تلفن", "موبایل", "شماره موبایل",
+                  "تلفن همراه", "همراه", type="phone"),
+        _built_in("company", "company", "חברה", "شرکت", "company name", "firm", "organisation", "organization",
+                  "business", "שם החברה", "ארגון", "نام شرکت", "سازمان"),
+        _built_in("language", "language", "שפה", "زبان"),
+        _built_in("time_zone", "time zone", "אזור זמן", "منطقه زمانی"),
+        _built_in("owner", "owner", "אחראי", "مسئول", "our person", "מטפל", "مسئول پرونده"),
+        _built_in("reference", "customer number", "מספר לקוח", "شماره مشتری", "reference", "contact number",
+                  "אסמכתה", "کد مشتری", "شناسه مشتری"),
+        _built_in("personal_link", "personal link", "קישור אישי", "پیوند شخصی", "personal page", "לינק אישי",
+                  "لینک شخصی", type="link"),
+    )
 )  # fmt: skip
 
-
-# Names that only exist inside messages: who writes, today's date, and the contact's own links.
-IN_MESSAGES = (
-    BuiltIn("company_name", {"en": ("our name", "our company", "sender name"), "he": ("שם העסק שלנו", "שם השולח"),
-                             "fa": ("نام ما", "نام کسب و کار ما", "نام فرستنده")}),
-    BuiltIn("company_address", {"en": ("our address", "our company address"), "he": ("הכתובת שלנו",),
-                                "fa": ("نشانی ما", "آدرس ما")}),
-    BuiltIn("today", {"en": ("today", "today's date"), "he": ("היום", "תאריך היום"), "fa": ("امروز", "تاریخ امروز")},
-            "date"),
-    BuiltIn("personal_link", {"en": ("personal link", "my link", "personal page"), "he": ("קישור אישי", "לינק אישי"),
-                              "fa": ("پیوند شخصی", "لینک شخصی")}, "link"),
-    BuiltIn("unsubscribe_link", {"en": ("unsubscribe link", "unsubscribe"),
-                                 "he": ("קישור הסרה", "קישור להסרה", "הסרה", "לינק להסרה"),
-                                 "fa": ("پیوند لغو اشتراک", "لینک لغو اشتراک", "لغو اشتراک")}, "link"),
-    BuiltIn("preferences_link", {"en": ("preferences link", "preferences"), "he": ("קישור להעדפות", "העדפות"),
-                                 "fa": ("پیوند ترجیحات", "لینک ترجیحات", "تنظیمات دریافت پیام")}, "link"),
-)  # fmt: skip
-
-
-class CustomField(Protocol):
-    """What `identity` needs of a custom field (a row of `fields`)."""
-
-    name: Any
-    labels: Any
-    aliases: Any
+# Where the value of a built-in field is kept: a column of the contact, or its primary address of a kind.
+COLUMNS = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "full_name": "name",
+    "company": "company",
+    "language": "language",
+    "time_zone": "time_zone",
+    "reference": "reference",
+}
+ADDRESS_KINDS = {"email": "email", "phone": "phone"}
 
 
 def key(name: str) -> str:
@@ -77,30 +73,25 @@ def key(name: str) -> str:
 
 
 @cache
-def built_in_names() -> dict[str, str]:
-    """Every name of every built-in field, folded, to its identity."""
+def _built_in_keys() -> dict[str, str]:
+    return _keys(BUILT_IN.values())
+
+
+def _keys(fields: Iterable[FieldInfo]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for one in BUILT_IN + IN_MESSAGES:
-        for name in (one.identity, *(name for names in one.names.values() for name in names)):
-            found.setdefault(key(name), one.identity)
-    return found
-
-
-def names(custom_fields: Iterable[CustomField]) -> dict[str, str]:
-    """Every name of every field, folded, to its identity: built in first, then the business's own."""
-    found = dict(built_in_names())
-    for one in custom_fields:
-        for name in (one.name, *(one.labels or {}).values(), *(one.aliases or ())):
+    for one in fields:
+        for name in (one.name, *one.labels.values(), *one.aliases):
             if name:
-                found.setdefault(key(str(name)), str(one.name))
+                found.setdefault(key(str(name)), one.name)
     return found
 
 
-def identity(name: str, custom_fields: Iterable[CustomField] = ()) -> str | None:
+def keys(custom_fields: Iterable[FieldInfo] = ()) -> dict[str, str]:
+    """Every name of every field, folded (see `key`), to its identity; built-in fields win."""
+    return _keys(custom_fields) | _built_in_keys()
+
+
+def identity(name: str, custom_fields: Iterable[FieldInfo] = ()) -> str | None:
     """Which field is meant by `name` (identity, label or alias, in any language), or None."""
     folded = key(name)
-    return built_in_names().get(folded) or names(custom_fields).get(folded)
-
-
-def built_in(identity: str) -> BuiltIn | None:
-    return next((one for one in BUILT_IN + IN_MESSAGES if one.identity == identity), None)
+    return _built_in_keys().get(folded) or _keys(custom_fields).get(folded)
