@@ -1,0 +1,51 @@
+"""Finding the built browser code. Without it (no npm when installing) pages use one small plain style sheet."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from flask import url_for
+from markupsafe import Markup, escape
+
+STATIC = Path(__file__).parent / "static"
+DIST = STATIC / "dist"
+# Icons that point somewhere are mirrored on right-to-left pages; clocks, checks and logos never are.
+DIRECTIONAL = frozenset(
+    {
+        *("arrow-left", "arrow-right", "arrow-back-up", "chevron-left", "chevron-right", "external-link"),
+        *("list", "list-check", "list-details", "login", "logout", "player-play", "player-skip-forward", "send"),
+    }
+)
+
+
+def manifest() -> dict[str, str]:
+    """The names of the built files: {"panel.js": "panel-ABC123.js"}; empty when nothing was built."""
+    path = DIST / "manifest.json"
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@cache
+def _read(path: Path, _changed: int) -> dict[str, str]:
+    return dict(json.loads(path.read_text()))
+
+
+def asset(name: str) -> str | None:
+    """The address of a built file, or None when the browser code was not built."""
+    built = manifest().get(name)
+    return url_for("static", filename=f"dist/{built}") if built else None
+
+
+def icon(name: str, extra: str = "") -> Markup:
+    """An icon from the sprite, hidden from screen readers: words stand beside it. Nothing without the bundle."""
+    sprite = asset("icons.svg")
+    if sprite is None:
+        return Markup("")
+    classes = " ".join(filter(None, ["icon", "icon-directional" if name in DIRECTIONAL else "", extra]))
+    return Markup('<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>').format(
+        escape(classes), sprite, name
+    )

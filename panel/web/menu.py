@@ -1,0 +1,50 @@
+"""The menu: every registered view that says where it belongs and that this person may open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app, request
+from flask_login import current_user
+
+from panel.i18n import N_, gettext
+
+# In this order; a view names its section with the attribute `section`.
+SECTIONS = {
+    "": "",
+    "people": N_("People"),
+    "messages": N_("Messages and journeys"),
+    "system": N_("System"),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str
+    url: str
+    icon: str
+    is_current: bool
+    count: int = 0
+
+
+def menu() -> list[tuple[str, list[Item]]]:
+    """Sections with their items, for the sidebar: [("People", [Item(...), ...]), ...]; empty for a stranger."""
+    if not current_user.is_authenticated:
+        return []
+    found: dict[str, list[tuple[int, Item]]] = {section: [] for section in SECTIONS}
+    for position, view in enumerate(current_app.extensions["panel_admin"]._views):
+        if getattr(view, "section", None) in found and view.is_visible() and view.is_accessible():
+            found[view.section].append((getattr(view, "menu_position", 100 + position), _item(view)))
+    return [
+        (gettext(SECTIONS[section]) if section else "", [item for _, item in sorted(items, key=lambda pair: pair[0])])
+        for section, items in found.items()
+        if items
+    ]
+
+
+def _item(view: Any) -> Item:
+    blueprint = (request.endpoint or "").partition(".")[0]
+    count = view.menu_count() if hasattr(view, "menu_count") else 0
+    return Item(str(view.name), view.get_url(f"{view.endpoint}.{view._default_view}"), view.icon,
+                blueprint == view.endpoint, count)  # fmt: skip

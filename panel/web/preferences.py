@@ -1,0 +1,79 @@
+"""How this visitor reads: language, calendar, digits, theme. A user's settings win, then cookies, then the browser."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, request
+from flask_babel import Babel
+from flask_login import current_user
+
+from panel.calendars import Reader
+from panel.db import db, write_intent
+from panel.i18n import LANGUAGES, LOCALES, current_language, set_language
+from panel.staff.operations import PREFERENCES, set_preferences
+from panel.web.addresses import back_url
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_ONE_YEAR = 365 * 24 * 3600
+blueprint = Blueprint("preferences", __name__)
+
+
+def preference(name: str) -> str:
+    """The visitor's choice of "language", "calendar", "digits" or "theme"."""
+    if current_user.is_authenticated:
+        return str(getattr(current_user, name))
+    wanted = request.cookies.get(name, "")
+    if wanted in PREFERENCES[name]:
+        return wanted
+    if name == "language":
+        return request.accept_languages.best_match(list(LANGUAGES)) or "en"
+    return {"calendar": "gregorian", "digits": "latin", "theme": "auto"}[name]
+
+
+def current_reader() -> Reader:
+    """How to write dates and numbers for whoever asked for this page."""
+    if "reader" not in g:
+        zone = current_user.time_zone if current_user.is_authenticated else "UTC"
+        g.reader = Reader(current_language(), preference("calendar"), preference("digits"), zone)
+    reader: Reader = g.reader
+    return reader
+
+
+@blueprint.post("/preferences")
+def change() -> Response:
+    """One button of the switch was pressed: remember it and show the same page again."""
+    wishes = {name: request.form[name] for name in PREFERENCES if name in request.form}
+    if not wishes or any(value not in PREFERENCES[name] for name, value in wishes.items()):
+        abort(400)
+    if current_user.is_authenticated:
+        set_preferences(current_user, wishes)
+        db.session.commit()
+    response = redirect(back_url())
+    for name, value in wishes.items():
+        response.set_cookie(
+            name,
+            value,
+            max_age=_ONE_YEAR,
+            samesite="Lax",
+            httponly=True,
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+        )
+    return response  # type: ignore[return-value]
+
+
+def prepare_requests(app: Flask) -> None:
+    """Set language and write intent at the start of every request, before anything reads the database."""
+
+    @app.before_request
+    def _begin() -> None:
+        # A server thread keeps its context between requests, so both are always set, never only switched on.
+        # The intent comes first: finding the user below opens the transaction.
+        write_intent.set(request.method not in _SAFE)
+        if request.endpoint != "static":
+            set_language(preference("language"))
+
+    app.register_blueprint(blueprint)
+    Babel(
+        app,
+        locale_selector=lambda: LOCALES[current_language()],
+        timezone_selector=lambda: current_user.time_zone if current_user and current_user.is_authenticated else "UTC",
+    )

@@ -1,0 +1,36 @@
+"""Our translations for the packages we show: their catalogues lack Hebrew or Persian, or say it badly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from panel import i18n
+
+
+class _OursFirst:
+    """Looks a message up in the panel's catalogue, then in the package's own."""
+
+    def __init__(self, theirs: Any) -> None:
+        self._theirs = theirs
+
+    def ugettext(self, message: str) -> str:
+        return self._ours(message) or str(self._theirs.ugettext(message))
+
+    def ungettext(self, one: str, many: str, n: int) -> str:
+        return self._ours(one if n == 1 else many) or str(self._theirs.ungettext(one, many, n))
+
+    gettext, ngettext = ugettext, ungettext
+
+    @staticmethod
+    def _ours(message: str) -> str | None:
+        language = i18n.current_language()
+        if language == "en":
+            return None
+        found = i18n.catalogue(language).gettext(message)
+        return found if found != message else None
+
+
+def ours_first(domain: Any) -> None:
+    """Let a Flask-Babel domain ask the panel's catalogue before its own files."""
+    theirs = domain.get_translations
+    domain.get_translations = lambda: _OursFirst(theirs())
