@@ -1,0 +1,45 @@
+"""The background processes: `python -m panel.worker worker|ticker [NUMBER]`.
+
+Each opens its own connections. Started under `panel up`, it dies with the supervisor (see `panel.jobs.lifeline`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from panel import config as configuration
+from panel.app import create_app
+from panel.jobs import lifeline, ticker, work
+from panel.jobs.broker import redis_url
+from panel.jobs.heartbeats import Heart
+
+
+def main(arguments: list[str]) -> int:
+    kind = arguments[0] if arguments else "worker"
+    number = arguments[1] if len(arguments) > 1 else str(os.getpid())
+    lifeline.hold()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    config = configuration.load()
+    app = create_app(config)
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        with app.app_context():
+            yield
+
+    if kind == "ticker":
+        ticker.run(redis_url(config), config.workers, number, around)
+    elif kind == "worker":
+        work.run(redis_url(config), heart=Heart("worker", number, around), around=around)
+    else:
+        sys.stderr.write(f"usage: python -m panel.worker worker|ticker [NUMBER], not {kind!r}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
