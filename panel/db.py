@@ -148,7 +148,7 @@ def next_ids(session: Session | Connection, table: str, count: int) -> Sequence[
     last = connection.execute(
         text(
             "INSERT INTO id_counters(name, last) VALUES (:t, coalesce((SELECT max(id) FROM " + table + "), 0) + :n)"
-            " ON CONFLICT(name) DO UPDATE SET last = last + :n RETURNING last"
+            " ON CONFLICT(name) DO UPDATE SET last = max(last, excluded.last - :n) + :n RETURNING last"
         ),
         {"t": table, "n": count},
     ).scalar_one()

@@ -39,6 +39,7 @@ CORE = (
               (EventField("name", N_("name")),), starts=False),
     EventType("contact_unmerged", N_("Merge undone"), N_("The merge with %(name)s was undone"), "arrows-split",
               "profile", (EventField("name", N_("name")),), starts=False),
+    EventType("contact_erased", N_("Erased"), N_("Personal data was erased"), "eraser", "profile", (), starts=False),
     EventType("list_joined", N_("Joined a list"), N_("Joined the list %(list)s"), "list-check", "profile", (_LIST,)),
     EventType("list_left", N_("Left a list"), N_("Left the list %(list)s"), "list-details", "profile", (_LIST,)),
     EventType("tag_added", N_("Tag added"), N_("Got the tag %(tag)s"), "tag", "profile", (_TAG,)),
@@ -100,6 +101,7 @@ CORE = (
               "money", (_AMOUNT,), tone="attention"),
 )  # fmt: skip
 
+_CORE_NAMES = frozenset(one.name for one in CORE)
 FUTURE_TOLERANCE = timedelta(minutes=10)
 
 
@@ -112,6 +114,12 @@ class EventTypes:
     def add(self, event_type: EventType) -> None:
         if event_type.name in self._types:
             raise UserError("event_type_twice", N_("There are two event types called %(name)s"), name=event_type.name)
+        self._types[event_type.name] = event_type
+
+    def learn(self, event_type: EventType) -> None:
+        """Take a plugin's event type, in place of an earlier one of the same name. Core types cannot be replaced."""
+        if event_type.name in _CORE_NAMES:
+            self.add(event_type)
         self._types[event_type.name] = event_type
 
     def get(self, name: str) -> EventType | None:

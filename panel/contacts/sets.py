@@ -1,0 +1,23 @@
+"""Sets of ids and values in SQL: one bound value however large the set, so that the statement is compiled once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, String, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from panel.db import connection_of
+
+
+def among(
+    session: Session | Connection, column: InstrumentedAttribute[Any], values: Collection[Any]
+) -> ColumnElement[bool]:
+    """`column` is one of `values` (numbers or texts): an array on PostgreSQL, json_each on SQLite."""
+    if connection_of(session).dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
+    each = func.json_each(bindparam(None, json.dumps(list(values)), type_=String(), unique=True)).table_valued("value")
+    return column.in_(select(each.c.value))
