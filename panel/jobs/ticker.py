@@ -49,6 +49,7 @@ class Ticker:
         return found
 
     def _ring(self, drain: Drain) -> int:
+        drain.function()  # nobody is rung for what no worker could do
         with self.around(), db.engine.connect() as connection:
             due = drain.backlog(connection, clock.now())
         if isinstance(due, Iterable):
