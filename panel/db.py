@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Connection, DateTime, Engine, Integer, MetaData, event, text
+from sqlalchemy import BigInteger, Connection, DateTime, Engine, Integer, MetaData, Select, Table, event, text
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import JSON, TypeDecorator
 
@@ -153,3 +153,15 @@ def next_ids(session: Session | Connection, table: str, count: int) -> Sequence[
         {"t": table, "n": count},
     ).scalar_one()
     return range(last - count + 1, last + 1)
+
+
+def table_of(model: type[Base]) -> Table:
+    """The Core table of a model, for statements about many rows that need no objects."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+def rows_of(session: Session | Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    """The rows of a query as plain dictionaries."""
+    return [dict(row) for row in connection_of(session).execute(query).mappings()]

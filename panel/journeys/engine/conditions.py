@@ -1,0 +1,314 @@
+"""Conditions, as a pure function over what is known of one contact, with the trace of what was seen.
+
+`needs` says what must be loaded first, so that a whole batch of contacts is read in a handful of queries (see `facts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from panel.journeys.engine.lengths import add
+
+Condition = Mapping[str, Any]
+
+# What each "was" of a message condition accepts; a later state implies the earlier ones.
+_WAS = {
+    "sent": lambda m: m["status"] in ("sent", "delivered", "bounced"),
+    "delivered": lambda m: m["delivered_at"] is not None or m["opened"] is not None or m["clicked"] is not None,
+    "opened": lambda m: m["opened"] is not None or m["clicked"] is not None,
+    "clicked": lambda m: m["clicked"] is not None,
+    "replied": lambda m: m["replied"] is not None,
+    "failed": lambda m: m["status"] == "failed",
+    "bounced": lambda m: m["status"] == "bounced" or m["bounced_at"] is not None,
+    "unknown": lambda m: m["status"] == "unknown",
+    "skipped": lambda m: m["status"] in ("skipped", "cancelled"),
+}
+
+
+@dataclass(frozen=True)
+class PastEvent:
+    id: int
+    kind: str
+    occurred_at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass
+class Facts:
+    """What is known of one contact (and of its run, when there is one) at the moment of asking."""
+
+    contact_id: int
+    now: datetime
+    zone: ZoneInfo
+    tags: set[str] = field(default_factory=set)
+    lists: set[str] = field(default_factory=set)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[PastEvent] = ()
+    reachable: set[str] = field(default_factory=set)
+    messages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    open_journeys: set[str] = field(default_factory=set)
+    event: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    entered_at: datetime | None = None
+    step_began_at: datetime | None = None
+    step_times: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass
+class Needs:
+    """What must be loaded to judge some conditions."""
+
+    tags: bool = False
+    lists: bool = False
+    fields: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
+    channels: set[str] = field(default_factory=set)
+    messages: bool = False
+    journeys: bool = False
+
+    def add(self, other: Needs) -> None:
+        self.tags |= other.tags
+        self.lists |= other.lists
+        self.fields |= other.fields
+        self.kinds |= other.kinds
+        self.channels |= other.channels
+        self.messages |= other.messages
+        self.journeys |= other.journeys
+
+
+def walk(condition: Condition | None) -> Iterator[Condition]:
+    """Every test inside a condition, itself included."""
+    if not condition:
+        return
+    yield condition
+    below = condition.get("of")
+    if isinstance(below, Mapping):
+        yield from walk(below)
+    elif below:
+        for one in below:
+            yield from walk(one)
+
+
+def needs(condition: Condition | None) -> Needs:
+    found = Needs()
+    for one in walk(condition):
+        test = one["test"]
+        if test == "has_tag":
+            found.tags = True
+        elif test == "in_list":
+            found.lists = True
+        elif test == "field":
+            if not one["field"].startswith(("event.", "run.", "entry.")):
+                found.fields.add(one["field"])
+        elif test in ("happened", "not_happened"):
+            found.kinds.add(one["event"])
+        elif test == "message":
+            found.messages = True
+        elif test == "can_reach":
+            found.channels.add(one["channel"])
+        elif test == "in_journey":
+            found.journeys = True
+    return found
+
+
+def holds(condition: Condition | None, facts: Facts) -> bool:
+    return condition is None or judge(condition, facts)["result"]
+
+
+def judge(condition: Condition, facts: Facts) -> dict[str, Any]:
+    """Evaluate and explain: `{"test", "result", "seen", "of"}`, with the values that were seen."""
+    test = condition["test"]
+    if test in ("all", "any"):
+        parts = [judge(one, facts) for one in condition["of"]]
+        results = [part["result"] for part in parts]
+        return {"test": test, "result": all(results) if test == "all" else any(results), "of": parts}
+    if test == "not":
+        part = judge(condition["of"], facts)
+        return {"test": "not", "result": not part["result"], "of": [part]}
+    result, seen = _TESTS[test](condition, facts)
+    return {**_plain(condition), "result": result, "seen": seen}
+
+
+def _plain(condition: Condition) -> dict[str, Any]:
+    return {key: value for key, value in condition.items() if value is not None}
+
+
+def _has_tag(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    return condition["tag"] in facts.tags, sorted(facts.tags)
+
+
+def _in_list(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    return condition["list"] in facts.lists, sorted(facts.lists)
+
+
+def _in_journey(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    return condition["journey"] in facts.open_journeys, sorted(facts.open_journeys)
+
+
+def _can_reach(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    return condition["channel"] in facts.reachable, sorted(facts.reachable)
+
+
+def _message(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    found = facts.messages.get(condition["step"])
+    if found is None:
+        return condition["was"] == "skipped", None
+    return _WAS[condition["was"]](found), {"status": found["status"]}
+
+
+def _field(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    value = lookup(condition["field"], facts)
+    return matches(condition, value, facts), _readable(value)
+
+
+def _happened(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    found = list(_matching_events(condition, facts))
+    times = condition.get("times")
+    result = _compare_count(times["op"], len(found), int(times["n"])) if times else bool(found)
+    seen = {"count": len(found), "last": found[-1].occurred_at.isoformat() if found else None}
+    return result, seen
+
+
+def _not_happened(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    result, seen = _happened(condition, facts)
+    return not result, seen
+
+
+_TESTS = {
+    "has_tag": _has_tag,
+    "in_list": _in_list,
+    "in_journey": _in_journey,
+    "can_reach": _can_reach,
+    "message": _message,
+    "field": _field,
+    "happened": _happened,
+    "not_happened": _not_happened,
+}
+
+
+def _matching_events(condition: Condition, facts: Facts) -> Iterator[PastEvent]:
+    start: datetime | None = None
+    if condition.get("within"):
+        start = add(facts.now, condition["within"], facts.zone, -1)
+    since = condition.get("since")
+    if since:
+        began = {"entry": facts.entered_at, "this_step": facts.step_began_at}.get(since) or facts.step_times.get(since)
+        if began is not None and (start is None or began > start):
+            start = began
+    for event in facts.history:
+        if event.kind != condition["event"] or (start is not None and event.occurred_at < start):
+            continue
+        if event_matches(condition.get("where") or (), event.data, facts):
+            yield event
+
+
+def event_matches(where: Sequence[Mapping[str, Any]], data: Mapping[str, Any], facts: Facts) -> bool:
+    """Whether an event's own fields match every line of a `where`."""
+    for one in where:
+        name = one["field"]
+        value = data.get(name.removeprefix("event.")) if name.startswith("event.") else lookup(name, facts)
+        if not matches(one, value, facts):
+            return False
+    return True
+
+
+def lookup(name: str, facts: Facts) -> Any:
+    """The value of `event.x` (the event that started the run), `run.x`, `entry.x`, or a contact's field."""
+    if name.startswith("event."):
+        return facts.event.get(name[6:])
+    if name.startswith("run."):
+        return facts.run.get(name[4:])
+    if name.startswith("entry."):
+        return facts.run.get(name)
+    return facts.fields.get(name)
+
+
+def matches(test: Mapping[str, Any], value: Any, facts: Facts) -> bool:
+    """Compare a value the way its operator asks: numbers as numbers, dates as dates, words without regard to case."""
+    op, wanted = test["op"], test.get("value")
+    if op == "is_set":
+        return (value not in (None, "")) == (wanted in (True, None, "yes"))
+    if isinstance(wanted, str) and wanted.startswith(("run.", "event.", "entry.")):
+        wanted = lookup(wanted, facts)
+    if op == "in":
+        return any(_same(value, one) for one in wanted or ())
+    if op == "is":
+        return _same(value, wanted)
+    if op == "is_not":
+        return not _same(value, wanted)
+    if value in (None, "") or wanted in (None, ""):
+        return False
+    if op == "contains":
+        return _folded(wanted) in _folded(value)
+    if op == "starts_with":
+        return _folded(value).startswith(_folded(wanted))
+    if op in ("before", "after"):
+        left, right = _day(value), _day(wanted)
+        if left is None or right is None:
+            return False
+        return left < right if op == "before" else left > right
+    left_number, right_number = number(value), number(wanted)
+    if left_number is None or right_number is None:
+        return False
+    return {
+        "more_than": left_number > right_number,
+        "less_than": left_number < right_number,
+        "at_least": left_number >= right_number,
+        "at_most": left_number <= right_number,
+    }[op]
+
+
+_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫", "01234567890123456789.", "٬,")
+
+
+def number(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float | Decimal):
+        return Decimal(str(value))
+    try:
+        found = Decimal(str(value).strip().translate(_DIGITS))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _day(value: Any) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value).strip().translate(_DIGITS)[:10])
+    except ValueError:
+        return None
+
+
+def _same(left: Any, right: Any) -> bool:
+    left_number, right_number = number(left), number(right)
+    if left_number is not None and right_number is not None:
+        return left_number == right_number
+    return _folded(left) == _folded(right)
+
+
+def _folded(value: Any) -> str:
+    return "" if value is None else str(value).strip().casefold()
+
+
+def _readable(value: Any) -> Any:
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def _compare_count(op: str, found: int, wanted: int) -> bool:
+    return {
+        "at_least": found >= wanted,
+        "at_most": found <= wanted,
+        "exactly": found == wanted,
+        "more_than": found > wanted,
+        "less_than": found < wanted,
+    }[op]

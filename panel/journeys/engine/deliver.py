@@ -1,0 +1,461 @@
+"""Deliver: queued messages go out. Claim, render, mark `on_wire`, hand over, store the result.
+
+Everything that can fail before the message leaves fails before the mark; everything after it is `sent`, `failed`,
+`deferred` (certainly not sent) or `unknown`. Nothing that may have left is ever repeated by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.db import connection_of, reading, rows_of, table_of, writing
+from panel.i18n import N_
+from panel.installation.queries import get_setting
+from panel.issues.operations import raise_issue, resolve_issue
+from panel.journeys.engine import breaker, crash
+from panel.journeys.engine.checks import Decision, decide, lock_contacts
+from panel.journeys.engine.ending import end_runs
+from panel.journeys.engine.results import store_results
+from panel.journeys.engine.turns import repeat
+from panel.journeys.engine.wire import WireJournal
+from panel.journeys.models import Enrolment, Journey
+from panel.messages.models import Message
+from panel.messages.rendering import NotRendered, Rendered, Renderer
+from panel.plugin_manager import manager
+from panel.sdk.channels import Channel, Deferred, Outgoing, Result, Unknown
+from panel.sdk.errors import Misconfigured, TryLater
+from panel.timeline.operations import NewEvent, record_many
+
+log = logging.getLogger(__name__)
+
+MESSAGES = table_of(Message)
+BATCH = 200
+CLAIM_LEASE = timedelta(minutes=2)
+WIRE_LEASE = timedelta(minutes=12)  # longer than the longest hand-over: SMTP may take 10 minutes to answer (RFC 5321)
+STALE_SECONDS = 5.0
+PAUSED_JOURNEY = timedelta(minutes=1)
+
+
+def run(limit_seconds: float, channel: str) -> bool:
+    """Deliver what is due on a channel for about `limit_seconds`; True when more may be due."""
+    return repeat(lambda: deliver(channel), limit_seconds)
+
+
+def due(connection: Connection, now: datetime) -> list[str]:
+    """The channels with something to send, for the ticker."""
+    query = (
+        select(Message.channel)
+        .where(Message.status == "queued", Message.not_before <= now, Message.journey_id.not_in(_paused()))
+        .distinct()
+    )
+    by_hand = select(Message.channel).where(
+        Message.status == "queued", Message.not_before <= now, Message.journey_id.is_(None)
+    )
+    return sorted(set(connection.execute(query).scalars()) | set(connection.execute(by_hand.distinct()).scalars()))
+
+
+def _paused() -> Any:
+    return select(Journey.id).where(Journey.state.in_(("paused", "draft")))
+
+
+def deliver(channel: str, limit: int = BATCH) -> int:
+    """Deliver up to `limit` messages of a channel; returns how many were taken in hand.
+
+    Needs an application context. Safe to call at any time by any number of workers.
+    """
+    offered = manager.current().channels().get(channel)
+    if offered is None:
+        _note_missing_channel(channel)
+        return 0
+    crash.point("before_claim")
+    claimed = _claim(channel, limit)
+    if not claimed:
+        return 0
+    crash.point("after_claim")
+    ready = _render(claimed, offered)
+    if not ready:
+        return len(claimed)
+    journal = _journal()
+    outgoing, marked_at = _mark(ready, journal)
+    crash.point("after_on_wire_commit")
+    if outgoing:
+        results, trouble = _hand_over(offered, outgoing, journal, marked_at)
+        crash.point("before_result_commit")
+        _persist(lambda session: _conclude(session, channel, outgoing, results, trouble))
+        journal.clear()
+        crash.point("after_result_commit")
+    return len(claimed)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    row: Mapping[str, Any]
+    token: str
+
+
+def _claim(channel: str, limit: int) -> list[Claimed]:
+    """Take messages in hand, at most one per contact. Nothing leaves here: a dead claim is simply queued again."""
+    with writing() as session:
+        now = clock.now()
+        if get_setting(session, "sending_paused").get("since") or breaker.resting_until(session, channel, now):
+            return []
+        rows = rows_of(
+            session,
+            select(MESSAGES)
+            .where(
+                Message.channel == channel,
+                Message.status == "queued",
+                Message.not_before <= now,
+                func.coalesce(Message.journey_id, "").not_in(_paused()),
+            )
+            .order_by(Message.priority, Message.not_before)
+            .limit(limit)
+            .with_for_update(skip_locked=True),
+        )
+        first: dict[int, Mapping[str, Any]] = {}
+        for row in rows:
+            first.setdefault(row["contact_id"], row)
+        journal = _journal()
+        claimed = [Claimed(row, journal.token()) for row in first.values()]
+        if claimed:
+            connection_of(session).execute(
+                update(MESSAGES)
+                .where(MESSAGES.c.id == bindparam("m_id"))
+                .values(
+                    status="claimed",
+                    attempt=MESSAGES.c.attempt + 1,
+                    attempt_token=bindparam("token"),
+                    lease_until=now + CLAIM_LEASE,
+                ),
+                [{"m_id": one.row["id"], "token": one.token} for one in claimed],
+            )
+    return claimed
+
+
+def _render(claimed: Sequence[Claimed], channel: Channel) -> list[tuple[Claimed, Rendered]]:
+    """Write the messages. What cannot be written is held or skipped with its reason; one bad row stops no other."""
+    by_id = {one.row["id"]: one for one in claimed}
+    ready: list[tuple[Claimed, Rendered]] = []
+    refused: list[tuple[Claimed, NotRendered]] = []
+    with writing() as session:
+        for outcome in _rendered(session, [one.row for one in claimed], channel):
+            one = by_id[outcome.message_id]
+            if isinstance(outcome, Rendered):
+                ready.append((one, outcome))
+            else:
+                refused.append((one, outcome))
+        for one, outcome in refused:
+            _not_rendered(session, one, outcome)
+    return ready
+
+
+def _rendered(
+    session: Session, rows: Sequence[Mapping[str, Any]], channel: Channel
+) -> Iterable[Rendered | NotRendered]:
+    config = current_app.config
+    try:
+        with session.begin_nested():
+            renderer = Renderer(
+                session, {channel.name: channel}, config["PANEL"].public_url, config["SECRET_KEY"], now=clock.now()
+            )
+            return renderer.render(rows)
+    except OperationalError:
+        raise
+    except Exception as error:
+        if len(rows) == 1:
+            log.exception("message %s cannot be written", rows[0]["id"])
+            return [NotRendered(rows[0]["id"], "held_missing_template", f"{type(error).__name__}: {error}"[:300])]
+        middle = len(rows) // 2
+        return [*_rendered(session, rows[:middle], channel), *_rendered(session, rows[middle:], channel)]
+
+
+SENTENCES = {
+    "held_missing_field": N_(
+        "%(journey)s, step %(step)s: a contact has no value for %(detail)s. Fill it in, then retry."
+    ),
+    "held_missing_template": N_(
+        "%(journey)s, step %(step)s: the text cannot be written (%(detail)s). Mend it, then retry."
+    ),
+}
+
+
+def _not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
+    now = clock.now()
+    row = one.row
+    connection = connection_of(session)
+    held = outcome.code.startswith("held")
+    code = {"skipped_missing_field": "failed_missing_field"}.get(outcome.code, outcome.code)
+    changed = connection.execute(
+        update(Message)
+        .where(Message.id == row["id"], Message.status == "claimed", Message.attempt_token == one.token)
+        .values(
+            status="held" if held else "skipped",
+            reason=code,
+            lease_until=None,
+            detail={**(row["detail"] or {}), "missing": outcome.detail},
+            rules={**(row["rules"] or {}), "missing": outcome.detail},
+        )
+    ).rowcount
+    if not changed:
+        return
+    if held:
+        issue = raise_issue(
+            session,
+            f"{outcome.code}:{row['journey_id']}:{row['step_id']}:{outcome.detail}"[:200],
+            code=outcome.code,
+            sentence=SENTENCES[outcome.code],
+            params={"journey": row["journey_id"], "step": row["step_id"], "detail": outcome.detail},
+            journey_id=row["journey_id"],
+            step_id=row["step_id"],
+            now=now,
+        )
+        connection.execute(
+            update(Enrolment)
+            .where(Enrolment.id == row["enrolment_id"], Enrolment.status == "active")
+            .values(status="held", reason=outcome.code, held_issue=issue.id, due_at=None)
+        )
+    else:
+        _skipped(session, [(row, code, {})], now)
+
+
+def _mark(ready: Sequence[tuple[Claimed, Rendered]], journal: WireJournal) -> tuple[list[Outgoing], float]:
+    """The last checks, and `on_wire` committed for what may go. Nothing may be handed over without this commit."""
+    outgoing: list[Outgoing] = []
+    with writing() as session:
+        now = clock.now()
+        connection = connection_of(session)
+        lock_contacts(session, sorted({one.row["contact_id"] for one, _ in ready}))
+        ours = dict(
+            connection.execute(
+                select(Message.id, Message.attempt_token).where(
+                    Message.id.in_([one.row["id"] for one, _ in ready]), Message.status == "claimed"
+                )
+            ).all()
+        )
+        ready = [(one, text) for one, text in ready if ours.get(one.row["id"]) == one.token]
+        decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
+        going = []
+        for one, text in ready:
+            decision = decisions[one.row["id"]]
+            if decision.verdict == "go":
+                going.append((one, text))
+            else:
+                _not_now(session, one, decision, now)
+        if going:
+            connection.execute(
+                update(MESSAGES)
+                .where(MESSAGES.c.id == bindparam("m_id"))
+                .values(
+                    status="on_wire",
+                    reason=None,
+                    wire_at=now,
+                    lease_until=now + WIRE_LEASE,
+                    skeleton=bindparam("m_skeleton"),
+                    values=bindparam("m_values"),
+                    content_sha256=bindparam("m_sha"),
+                    subject=bindparam("m_subject"),
+                    language=bindparam("m_language"),
+                    address=bindparam("m_address"),
+                ),
+                [
+                    {
+                        "m_id": one.row["id"],
+                        "m_skeleton": text.skeleton_sha256,
+                        "m_values": text.values,
+                        "m_sha": text.content_sha256,
+                        "m_subject": text.subject,
+                        "m_language": text.language,
+                        "m_address": text.address,
+                    }
+                    for one, text in going
+                ],
+            )
+            outgoing = [
+                Outgoing(
+                    one.row["id"],
+                    one.row["our_message_id"],
+                    text.address,
+                    text.payload,
+                    text.language,
+                    one.row["attempt"] + 1,
+                )
+                for one, text in going
+            ]
+            journal.expect({one.row["id"]: one.token for one, _ in going})
+        crash.point("before_on_wire_commit")
+    return outgoing, time.monotonic()
+
+
+def _not_now(session: Session, one: Claimed, decision: Decision, now: datetime) -> None:
+    row, connection = one.row, connection_of(session)
+    mine = (Message.id == row["id"], Message.attempt_token == one.token)
+    history = {**(row["detail"] or {})}
+    if decision.verdict == "wait":
+        moved = {"reason": decision.reason, "at": now.isoformat(), **decision.detail}
+        history["postponed"] = [*history.get("postponed", []), moved][-20:]
+        later = max(decision.not_before or now, now + timedelta(seconds=1))
+        if decision.reason == "journey_paused":
+            later = row["not_before"]
+        connection.execute(
+            update(Message)
+            .where(*mine)
+            .values(status="queued", reason=decision.reason, not_before=later, lease_until=None, detail=history)
+        )
+        return
+    status = "skipped" if decision.verdict == "skip" or decision.reason == "excluded" else "cancelled"
+    connection.execute(
+        update(Message)
+        .where(*mine)
+        .values(status=status, reason=decision.reason, lease_until=None, detail={**history, **decision.detail})
+    )
+    _skipped(session, [(row, decision.reason or "", decision.detail)], now)
+    if decision.verdict == "end" and row["enrolment_id"]:
+        ended = "excluded" if decision.reason == "excluded" else "stopped"
+        end_runs(session, [row["enrolment_id"]], ended, ended, now, detail={row["enrolment_id"]: dict(decision.detail)})
+
+
+def _skipped(session: Session, rows: Sequence[tuple[Mapping[str, Any], str, Mapping[str, Any]]], now: datetime) -> None:
+    """The timeline says why not, and the run looks again."""
+    record_many(
+        session,
+        [
+            NewEvent(
+                row["contact_id"],
+                "message_skipped",
+                now,
+                {"channel": row["channel"], "reason": reason},
+                source="journeys",
+                message_id=row["id"],
+                enrolment_id=row["enrolment_id"],
+                starts_journeys=False,
+            )
+            for row, reason, _ in rows
+        ],
+    )
+    runs = [row["enrolment_id"] for row, _, _ in rows if row["enrolment_id"]]
+    if runs:
+        connection_of(session).execute(
+            update(Enrolment).where(Enrolment.id.in_(runs), Enrolment.status == "active").values(due_at=now)
+        )
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The connection itself failed; the channel rests."""
+
+    detail: str
+    after: timedelta | None
+    field: str | None = None  # set when it is misconfigured
+
+
+def _hand_over(
+    channel: Channel, outgoing: Sequence[Outgoing], journal: WireJournal, marked_at: float
+) -> tuple[list[Result], Trouble | None]:
+    """Hand batches to the channel. Whatever it raises, every message gets exactly one honest result."""
+    results: list[Result] = []
+    trouble: Trouble | None = None
+    size = max(1, channel.facts.batch_size)
+    for start in range(0, len(outgoing), size):
+        batch = outgoing[start : start + size]
+        if trouble is not None:
+            results += [Deferred(trouble.detail, trouble.after)] * len(batch)
+            continue
+        if time.monotonic() - marked_at > STALE_SECONDS and start == 0:
+            # The machine slept between the mark and here: our lease may be over, so we must not send.
+            results += [Deferred("the worker was suspended")] * len(batch)
+            continue
+        try:
+            given = list(channel.send(batch, journal))
+        except TryLater as error:
+            trouble = Trouble(error.reason, error.after)
+            results += [Deferred(error.reason, error.after)] * len(batch)
+        except Misconfigured as error:
+            trouble = Trouble(str(error), timedelta(minutes=10), error.field)
+            results += [Deferred(str(error), timedelta(minutes=10))] * len(batch)
+        except Exception as error:
+            log.exception("the channel %s failed in the middle of a hand-over", channel.name)
+            results += [Unknown(f"{type(error).__name__}: {error}"[:300])] * len(batch)
+        else:
+            given += [Unknown("no answer from the channel")] * (len(batch) - len(given))
+            results += given[: len(batch)]
+    return results, trouble
+
+
+def _conclude(
+    session: Session,
+    channel: str,
+    outgoing: Sequence[Outgoing],
+    results: Sequence[Result],
+    trouble: Trouble | None,
+) -> None:
+    now = clock.now()
+    store_results(session, channel, list(zip((one.message_id for one in outgoing), results, strict=True)), now)
+    key = f"channel:{channel}"
+    if trouble is None:
+        breaker.well(session, channel)
+        resolve_issue(session, key)
+        return
+    until = breaker.trouble(session, channel, trouble.detail, now, trouble.after)
+    raise_issue(
+        session,
+        key,
+        code="channel_in_trouble",
+        sentence=N_("Messages by %(channel)s are waiting: %(detail)s. We try again by ourselves."),
+        params={"channel": channel, "detail": trouble.detail[:300], "until": until.isoformat()},
+        severity="error" if trouble.field is not None else "warning",
+        now=now,
+    )
+
+
+def _persist(write: Callable[[Session], None]) -> None:
+    """Store what the provider answered, however long the database takes to come back: the answer must not be lost."""
+    pause = 0.05
+    while True:
+        try:
+            with writing() as session:
+                write(session)
+            return
+        except OperationalError as error:
+            log.warning("the result is not stored yet: %s", error.orig)
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _note_missing_channel(channel: str) -> None:
+    with reading() as session:
+        waiting = connection_of(session).execute(
+            select(Message.id).where(Message.channel == channel, Message.status == "queued").limit(1)
+        )
+        if waiting.first() is None:
+            return
+    with writing() as session:
+        raise_issue(
+            session,
+            f"channel_missing:{channel}",
+            code="held_plugin",
+            sentence=N_("Messages by %(channel)s are waiting: no plugin offers this channel. Switch its plugin on."),
+            params={"channel": channel},
+        )
+
+
+def _journal() -> WireJournal:
+    return _journal_of(os.getpid(), str(Path(current_app.instance_path) / "wire"))
+
+
+@cache
+def _journal_of(_pid: int, folder: str) -> WireJournal:
+    return WireJournal(Path(folder))

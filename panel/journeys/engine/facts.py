@@ -1,0 +1,269 @@
+"""Loading what is known of a set of contacts: one query per kind of fact, whatever the number of contacts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, Field, FieldValue, ListMember, Tag
+from panel.db import connection_of
+from panel.installation.models import Setting
+from panel.journeys.engine.conditions import Facts, Needs, PastEvent
+from panel.journeys.engine.reach import assess
+from panel.journeys.models import Enrolment, StepRun
+from panel.messages.models import Message
+from panel.timeline.models import Event
+
+DEFAULT_ZONE = "Asia/Jerusalem"
+_COLUMNS = ("name", "first_name", "last_name", "company", "language", "reference", "time_zone")
+
+
+@dataclass(frozen=True)
+class Person:
+    """The columns of a contact that decisions need."""
+
+    id: int
+    name: str
+    first_name: str
+    last_name: str
+    company: str
+    language: str | None
+    reference: str | None
+    time_zone: str | None
+    merged_into_id: int | None
+    erased_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Company:
+    """The business's own clock and country."""
+
+    time_zone: str = DEFAULT_ZONE
+    country: str = ""
+
+
+def company(session: Session) -> Company:
+    value = connection_of(session).execute(select(Setting.value).where(Setting.name == "company")).scalar() or {}
+    return Company(value.get("time_zone") or DEFAULT_ZONE, value.get("country") or "")
+
+
+def people(session: Session, contact_ids: Collection[int]) -> dict[int, Person]:
+    query = select(
+        Contact.id,
+        Contact.name,
+        Contact.first_name,
+        Contact.last_name,
+        Contact.company,
+        Contact.language,
+        Contact.reference,
+        Contact.time_zone,
+        Contact.merged_into_id,
+        Contact.erased_at,
+    ).where(Contact.id.in_(contact_ids))
+    return {row.id: Person(**row) for row in connection_of(session).execute(query).mappings()}
+
+
+@cache
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def zone_of(settings: Mapping[str, Any], person: Person | None, business: Company) -> tuple[ZoneInfo, str]:
+    """Whose clock, and where it came from: contact, journey, fallback or company. Never "no check"."""
+    wanted = settings.get("time_zone") or "contact"
+    if wanted not in ("contact", "company") and (found := _zone(wanted)):
+        return found, "journey"
+    if wanted == "contact" and person is not None and person.time_zone and (found := _zone(person.time_zone)):
+        return found, "contact"
+    if wanted == "contact" and (fallback := settings.get("fallback_time_zone")) and (found := _zone(fallback)):
+        return found, "fallback"
+    return _zone(business.time_zone) or ZoneInfo(DEFAULT_ZONE), "company"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One contact (and its run, if it has one) for whom facts are wanted."""
+
+    contact_id: int
+    settings: Mapping[str, Any]
+    purpose: str = "marketing"
+    enrolment_id: int | None = None
+    event: Mapping[str, Any] | None = None
+    run: Mapping[str, Any] | None = None
+    entered_at: datetime | None = None
+    step_began_at: datetime | None = None
+
+
+def load(
+    session: Session,
+    asking: Sequence[Asking],
+    wanted: Needs,
+    now: datetime,
+    *,
+    history_from: datetime | None = None,
+    persons: Mapping[int, Person] | None = None,
+    business: Company | None = None,
+) -> list[Facts]:
+    """Facts for each of `asking`, in order. `history_from` bounds how far back events are read (None: all)."""
+    ids = list({one.contact_id for one in asking})
+    business = business or company(session)
+    if persons is None:
+        persons = people(session, ids)
+    tags = _names(session, ContactTag, Tag, ContactTag.tag_id, ids) if wanted.tags else {}
+    lists = _names(session, ListMember, ContactList, ListMember.list_id, ids) if wanted.lists else {}
+    fields = _fields(session, ids, wanted.fields, persons) if wanted.fields else {}
+    history = _history(session, ids, wanted.kinds, history_from) if wanted.kinds else {}
+    reachable = _reachable(session, asking, wanted.channels) if wanted.channels else {}
+    inside = _open_journeys(session, ids) if wanted.journeys else {}
+    runs = [one.enrolment_id for one in asking if one.enrolment_id is not None]
+    messages = _messages(session, runs) if wanted.messages and runs else {}
+    times = _step_times(session, runs) if wanted.kinds and runs else {}
+    return [
+        Facts(
+            contact_id=one.contact_id,
+            now=now,
+            zone=zone_of(one.settings, persons.get(one.contact_id), business)[0],
+            tags=tags.get(one.contact_id, set()),
+            lists=lists.get(one.contact_id, set()),
+            fields=fields.get(one.contact_id, {}),
+            history=history.get(one.contact_id, ()),
+            reachable=reachable.get((one.contact_id, one.purpose), set()),
+            open_journeys=inside.get(one.contact_id, set()),
+            messages=messages.get(one.enrolment_id or 0, {}),
+            event=one.event or {},
+            run=one.run or {},
+            entered_at=one.entered_at,
+            step_began_at=one.step_began_at,
+            step_times=times.get(one.enrolment_id or 0, {}),
+        )
+        for one in asking
+    ]
+
+
+def _names(session: Session, link: Any, named: Any, key: Any, ids: Sequence[int]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
+    query = select(link.contact_id, named.name).join(named, named.id == key).where(link.contact_id.in_(ids))
+    for contact_id, name in connection_of(session).execute(query):
+        found[contact_id].add(name)
+    return found
+
+
+def _fields(
+    session: Session, ids: Sequence[int], wanted: set[str], persons: Mapping[int, Person]
+) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for contact_id in ids:
+        person = persons.get(contact_id)
+        values: dict[str, Any] = {}
+        if person is not None:
+            values = {name: getattr(person, name) for name in _COLUMNS}
+            values["full_name"] = person.name
+        found[contact_id] = values
+    for kind in ("email", "phone"):
+        if kind in wanted:
+            query = (
+                select(ContactAddress.contact_id, ContactAddress.value)
+                .where(ContactAddress.contact_id.in_(ids), ContactAddress.kind == kind)
+                .order_by(ContactAddress.position.desc())
+            )
+            for contact_id, value in connection_of(session).execute(query):
+                found[contact_id][kind] = value
+    custom = wanted - set(_COLUMNS) - {"email", "phone", "full_name"}
+    if custom:
+        values_query = (
+            select(FieldValue.contact_id, Field.name, FieldValue.text, FieldValue.number, FieldValue.day)
+            .join(Field, Field.id == FieldValue.field_id)
+            .where(FieldValue.contact_id.in_(ids), Field.name.in_(custom))
+        )
+        for contact_id, name, text, number, day in connection_of(session).execute(values_query):
+            found[contact_id][name] = day if day is not None else number if number is not None else text
+    return found
+
+
+def _history(
+    session: Session, ids: Sequence[int], kinds: set[str], since: datetime | None
+) -> dict[int, list[PastEvent]]:
+    query = (
+        select(Event.contact_id, Event.id, Event.kind, Event.occurred_at, Event.data)
+        .where(Event.contact_id.in_(ids), Event.kind.in_(kinds))
+        .order_by(Event.occurred_at, Event.id)
+    )
+    if since is not None:
+        query = query.where(Event.occurred_at >= since)
+    found: dict[int, list[PastEvent]] = defaultdict(list)
+    for contact_id, id_, kind, at, data in connection_of(session).execute(query):
+        found[contact_id].append(PastEvent(id_, kind, at, data or {}))
+    return found
+
+
+def _reachable(session: Session, asking: Sequence[Asking], channels: set[str]) -> dict[tuple[int, str], set[str]]:
+    found: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for purpose in {one.purpose for one in asking}:
+        ids = [one.contact_id for one in asking if one.purpose == purpose]
+        for channel in channels:
+            for contact_id, reach in assess(session, ids, channel, purpose).items():
+                if reach.reason is None:
+                    found[(contact_id, purpose)].add(channel)
+    return found
+
+
+def _open_journeys(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
+    query = select(Enrolment.contact_id, Enrolment.journey_id).where(
+        Enrolment.contact_id.in_(ids), Enrolment.status.in_(("active", "held"))
+    )
+    for contact_id, journey_id in connection_of(session).execute(query):
+        found[contact_id].add(journey_id)
+    return found
+
+
+def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Mapping[str, Any]]]:
+    """The newest message of each step, per run."""
+    query = (
+        select(
+            Message.enrolment_id,
+            Message.step_id,
+            Message.status,
+            Message.delivered_at,
+            Message.first_opened_at,
+            Message.first_clicked_at,
+            Message.replied_at,
+            Message.bounced_at,
+        )
+        .where(Message.enrolment_id.in_(runs))
+        .order_by(Message.id)
+    )
+    found: dict[int, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for run, step, status, delivered, opened, clicked, replied, bounced in connection_of(session).execute(query):
+        found[run or 0][step or ""] = {
+            "status": status,
+            "delivered_at": delivered,
+            "opened": opened,
+            "clicked": clicked,
+            "replied": replied,
+            "bounced_at": bounced,
+        }
+    return found
+
+
+def _step_times(session: Session, runs: Sequence[int]) -> dict[int, dict[str, datetime]]:
+    query = (
+        select(StepRun.enrolment_id, StepRun.step_id, StepRun.began_at)
+        .where(StepRun.enrolment_id.in_(runs))
+        .order_by(StepRun.seq)
+    )
+    found: dict[int, dict[str, datetime]] = defaultdict(dict)
+    for run, step, began in connection_of(session).execute(query):
+        found[run][step] = began
+    return found

@@ -1,0 +1,194 @@
+"""Published versions, read once and kept: a version never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from panel.db import connection_of
+from panel.journeys.engine.conditions import Needs, needs, walk
+from panel.journeys.models import Journey, JourneyVersion
+
+# The event that each short trigger stands for, with the key of its data that names the thing.
+TRIGGER_EVENTS = {
+    "contact_created": ("contact_created", "how", "source"),
+    "joins_list": ("list_joined", "list", "list"),
+    "leaves_list": ("list_left", "list", "list"),
+    "tag_added": ("tag_added", "tag", "tag"),
+    "tag_removed": ("tag_removed", "tag", "tag"),
+    "form_submitted": ("form_submitted", "form", "form"),
+    "page_visited": ("page_visited", "page", "page"),
+}
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger as an event kind to wake on and lines its data must match."""
+
+    kind: str
+    where: tuple[Mapping[str, Any], ...]
+    name: str
+    reason: str | None = None
+
+
+def as_trigger(raw: Mapping[str, Any]) -> Trigger | None:
+    """None for triggers that no event starts (manual, dates, schedules, conditions)."""
+    on = raw["on"]
+    if on == "event":
+        return Trigger(raw["event"], tuple(raw.get("where") or ()), raw["event"], raw.get("reason"))
+    if on in TRIGGER_EVENTS:
+        kind, key, given = TRIGGER_EVENTS[on]
+        value = raw.get(given)
+        where: tuple[Mapping[str, Any], ...] = ()
+        if value not in (None, True, "yes"):
+            where = ({"field": f"event.{key}", "op": "is", "value": value},)
+        return Trigger(kind, where, on, raw.get("reason"))
+    return None
+
+
+@dataclass
+class Program:
+    """One version of a journey, ready to run."""
+
+    version_id: int
+    journey_id: str
+    number: int
+    resolved: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(init=False)
+    steps: Mapping[str, Mapping[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settings = self.resolved["settings"]
+        self.steps = self.resolved["steps"]
+
+    @cached_property
+    def starts(self) -> list[Trigger]:
+        return [t for raw in self.resolved["start_when"] if (t := as_trigger(raw))]
+
+    @cached_property
+    def can_start_by_hand(self) -> bool:
+        return any(raw["on"] == "manual" for raw in self.resolved["start_when"])
+
+    @cached_property
+    def stops(self) -> list[Trigger]:
+        return [t for raw in self.resolved.get("stop_when") or () if (t := as_trigger(raw))]
+
+    @cached_property
+    def stop_conditions(self) -> list[Mapping[str, Any]]:
+        return [raw for raw in self.resolved.get("stop_when") or () if raw["on"] == "if"]
+
+    @cached_property
+    def awaited(self) -> dict[str, list[Trigger]]:
+        """Per wait_for step, what ends it."""
+        return {
+            step_id: [t for raw in step["triggers"] if (t := as_trigger(raw))]
+            for step_id, step in self.steps.items()
+            if step["verb"] == "wait_for"
+        }
+
+    @cached_property
+    def wakes_on(self) -> set[str]:
+        """Kinds of events after which an enrolment must look again."""
+        kinds = {t.kind for t in self.stops} | {t.kind for ts in self.awaited.values() for t in ts}
+        if self.resolved.get("goal"):
+            kinds.add(self.resolved["goal"]["event"])
+        for raw in self.stop_conditions:
+            for condition_kind in _kinds_of(raw["if"]):
+                kinds.add(condition_kind)
+        return kinds
+
+    @cached_property
+    def history_needs(self) -> Needs:
+        """What stop_when and goal look at, at every step."""
+        found = Needs(kinds={t.kind for t in self.stops})
+        if self.resolved.get("goal"):
+            found.kinds.add(self.resolved["goal"]["event"])
+        for raw in self.stop_conditions:
+            found.add(needs(raw["if"]))
+        return found
+
+    def step_needs(self, step: Mapping[str, Any]) -> Needs:
+        """What a step's own conditions look at."""
+        found = needs(step.get("only_if"))
+        if step["verb"] == "if":
+            found.add(needs(step["cond"]))
+        elif step["verb"] == "choose":
+            for option in step["options"]:
+                found.add(needs(option["when"]))
+        elif step["verb"] == "wait_for":
+            found.kinds |= {t.kind for t in self.awaited[step["id"]]}
+        elif step["verb"] == "wait" and (step.get("until") or {}).get("field"):
+            name = step["until"]["field"]
+            if not name.startswith(("event.", "run.", "entry.")):
+                found.fields.add(name)
+        return found
+
+
+# A condition wakes on the events that can change what it looks at.
+_CHANGES = {
+    "has_tag": ("tag_added", "tag_removed"),
+    "in_list": ("list_joined", "list_left"),
+    "field": ("contact_updated",),
+    "can_reach": ("consent_given", "opted_out"),
+    "message": ("message_opened", "link_clicked", "message_delivered", "message_replied", "message_bounced"),
+}
+
+
+def _kinds_of(condition: Mapping[str, Any]) -> set[str]:
+    kinds: set[str] = set()
+    for one in walk(condition):
+        kinds.update(_CHANGES.get(one["test"], ()))
+        if one["test"] in ("happened", "not_happened"):
+            kinds.add(one["event"])
+    return kinds
+
+
+# Per engine, so that two databases in one process (tests, a restored copy) never share a version.
+_known: WeakKeyDictionary[Engine, dict[int, Program]] = WeakKeyDictionary()
+
+
+def programs(session: Session, version_ids: Iterable[int]) -> dict[int, Program]:
+    """The programs of these versions, read from the database once per process."""
+    known = _known.setdefault(connection_of(session).engine, {})
+    wanted = set(version_ids)
+    missing = wanted - known.keys()
+    if missing:
+        query = select(
+            JourneyVersion.id, JourneyVersion.journey_id, JourneyVersion.number, JourneyVersion.resolved
+        ).where(JourneyVersion.id.in_(missing))
+        for version_id, journey_id, number, resolved in connection_of(session).execute(query):
+            known[version_id] = Program(version_id, journey_id, number, resolved)
+    return {one: known[one] for one in wanted if one in known}
+
+
+def forget() -> None:
+    """Drop what is remembered (another database follows: tests, a restored backup)."""
+    _known.clear()
+
+
+@dataclass(frozen=True)
+class LiveJourney:
+    id: str
+    state: str
+    program: Program
+
+
+def live(session: Session) -> list[LiveJourney]:
+    """Journeys that have a live version and are not ended, with their programs."""
+    rows = (
+        connection_of(session)
+        .execute(
+            select(Journey.id, Journey.state, Journey.live_version_id).where(
+                Journey.live_version_id.is_not(None), Journey.state.in_(("live", "paused", "closing"))
+            )
+        )
+        .all()
+    )
+    known = programs(session, [row.live_version_id for row in rows])
+    return [LiveJourney(row.id, row.state, known[row.live_version_id]) for row in rows]

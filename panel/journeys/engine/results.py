@@ -1,0 +1,149 @@
+"""What a provider answered, put into the ledger and on the timeline. Used by `deliver`, by `reap`, and by people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from panel.consent.operations import suppress
+from panel.db import connection_of, rows_of, table_of
+from panel.i18n import N_
+from panel.issues.operations import raise_issue
+from panel.journeys.models import Enrolment
+from panel.messages.models import Message
+from panel.sdk.channels import Deferred, Failed, Result, Sent, Unknown
+from panel.timeline.operations import NewEvent, record_many
+
+FIRST_RETRY = timedelta(seconds=30)
+LONGEST_RETRY = timedelta(hours=6)
+
+
+def store_results(
+    session: Session,
+    channel: str,
+    results: Sequence[tuple[int, Result]],
+    now: datetime,
+    *,
+    settled_by: str | None = None,
+) -> None:
+    """Write each result once: only a message still `on_wire` or `unknown` takes one.
+
+    A report that came before us (delivered, bounced) has settled the state; then only the provider's id is added.
+    """
+    connection = connection_of(session)
+    rows = {
+        row["id"]: row
+        for row in rows_of(
+            session,
+            select(table_of(Message))
+            .where(Message.id.in_([id_ for id_, _ in results]))
+            .order_by(Message.id)
+            .with_for_update(),
+        )
+    }
+    events: list[NewEvent] = []
+    wake: list[int] = []
+    for id_, result in results:
+        row = rows.get(id_)
+        if row is None:
+            continue
+        if row["status"] not in ("on_wire", "unknown"):
+            if isinstance(result, Sent) and row["status"] in ("delivered", "bounced", "sent"):
+                connection.execute(
+                    update(Message)
+                    .where(Message.id == id_)
+                    .values(provider_message_id=result.provider_id or row["provider_message_id"], lease_until=None)
+                )
+            continue
+        values, event = _effect(session, channel, row, result, now)
+        if settled_by and row["status"] in ("unknown", "on_wire"):
+            values["settled_by"] = settled_by
+        connection.execute(update(Message).where(Message.id == id_).values(lease_until=None, **values))
+        if event is not None:
+            events.append(event)
+        if row["enrolment_id"] and values["status"] != "queued":
+            wake.append(row["enrolment_id"])
+    record_many(session, events)
+    if wake:
+        connection.execute(
+            update(Enrolment).where(Enrolment.id.in_(wake), Enrolment.status == "active").values(due_at=now)
+        )
+
+
+def _effect(
+    session: Session, channel: str, row: Mapping[str, Any], result: Result, now: datetime
+) -> tuple[dict[str, Any], NewEvent | None]:
+    if isinstance(result, Sent):
+        values = {
+            "status": "sent",
+            "reason": None,
+            "sent_at": now,
+            "provider": channel,
+            "provider_message_id": result.provider_id,
+            "detail": {**(row["detail"] or {}), "answer": result.detail[:300]},
+        }
+        return values, _event(row, "message_sent", row["wire_at"] or now, subject=row["subject"] or "")
+    if isinstance(result, Failed):
+        if result.suppress and row["address"]:
+            suppress(
+                session,
+                channel,
+                row["address"],
+                "hard_bounce",
+                contact_id=row["contact_id"],
+                source=f"message:{row['id']}",
+                now=now,
+            )
+        values = {
+            "status": "failed",
+            "reason": result.code,
+            "detail": {**(row["detail"] or {}), "answer": result.detail[:300]},
+        }
+        return values, _event(row, "message_failed", now, detail=result.detail[:300], reason=result.code)
+    if isinstance(result, Deferred):
+        pause = result.after or min(FIRST_RETRY * 2 ** max(row["attempt"] - 1, 0), LONGEST_RETRY)
+        detail = {**(row["detail"] or {}), "answer": result.detail[:300]}
+        # wire_at goes: it counts against limits, and this message certainly did not leave.
+        return {"status": "queued", "not_before": now + pause, "wire_at": None, "detail": detail}, None
+    return _doubt(session, row, result, now)
+
+
+def _doubt(
+    session: Session, row: Mapping[str, Any], result: Unknown, now: datetime
+) -> tuple[dict[str, Any], NewEvent | None]:
+    policy = (row["rules"] or {}).get("on_unknown") or "ask"
+    detail = {**(row["detail"] or {}), "answer": result.detail[:300]}
+    if policy == "send_again":
+        return {"status": "queued", "not_before": now, "detail": detail, "settled_by": "send_again"}, None
+    if policy == "ask":
+        raise_issue(
+            session,
+            f"unknown:{row['journey_id']}:{row['step_id']}",
+            code="message_unknown",
+            sentence=N_("We do not know whether some messages of %(journey)s went out. Open them and decide."),
+            params={"journey": row["journey_id"] or "", "step": row["step_id"] or ""},
+            journey_id=row["journey_id"],
+            step_id=row["step_id"],
+            now=now,
+        )
+    if row["status"] == "unknown":
+        return {"status": "unknown", "reason": "unknown", "detail": detail}, None
+    return {"status": "unknown", "reason": "unknown", "detail": detail}, _event(row, "message_unknown", now)
+
+
+def _event(row: Mapping[str, Any], kind: str, at: datetime, **data: Any) -> NewEvent:
+    return NewEvent(
+        row["contact_id"],
+        kind,
+        at,
+        {"channel": row["channel"], "address": row["address"], "step": row["step_id"], **data},
+        source="journeys",
+        external_id=f"{kind}:{row['id']}" + (f":{row['attempt']}" if kind == "message_unknown" else ""),
+        message_id=row["id"],
+        enrolment_id=row["enrolment_id"],
+        depth=1,
+    )

@@ -1,0 +1,36 @@
+"""One worker's turn at a function: again and again until nothing is due or the time is up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from sqlalchemy.exc import OperationalError
+
+log = logging.getLogger(__name__)
+TRIES = 5
+
+
+def repeat(step: Callable[[], int], limit_seconds: float) -> bool:
+    """Call `step` (which returns how much it did) until it has nothing to do; True when the time ran out first.
+
+    A deadlock or a locked database rolls the transaction back and is tried again: nothing was sent or lost.
+    """
+    stop = time.monotonic() + limit_seconds
+    while time.monotonic() < stop:
+        if not retried(step):
+            return False
+    return True
+
+
+def retried(step: Callable[[], int]) -> int:
+    for attempt in range(TRIES):
+        try:
+            return step()
+        except OperationalError as error:
+            if attempt == TRIES - 1 or error.connection_invalidated:
+                raise
+            log.info("the database asked to try again: %s", error.orig)
+            time.sleep(0.05 * 2**attempt)
+    return 0
