@@ -9,8 +9,11 @@ from flask import Flask, redirect, url_for
 from flask_wtf import CSRFProtect
 
 from panel import config as configuration
+from panel import jobs
 from panel.db import db, prepare_engine
+from panel.jobs.broker import redis_url
 from panel.models import load_models
+from panel.sync.wiring import install_plugins
 from panel.web import admin, errors, headers, health, login, preferences, shell
 
 
@@ -36,6 +39,12 @@ def create_app(config: configuration.Config | None = None) -> Flask:
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
+        install_plugins(
+            instance=config.instance,
+            secret=app.config["SECRET_KEY"],
+            public_url=lambda: app.config["PANEL"].public_url,
+        )
+    jobs.use(redis_url(config))
     install_web(app)
     return app
 

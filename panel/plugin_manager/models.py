@@ -17,7 +17,7 @@ class PluginState(Base):
     __tablename__ = "plugin_states"
 
     plugin_id: Mapped[str] = mapped_column(String(60), primary_key=True)
-    enabled: Mapped[bool] = mapped_column(default=False)
+    enabled: Mapped[bool | None]  # None: nobody decided yet, the manifest of a plugin of the product itself does
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     health: Mapped[dict[str, Any]] = mapped_column(default=dict)  # {"state": "ok|failing|paused", "since", "detail"}
     updated_at: Mapped[datetime]

@@ -59,7 +59,26 @@ class Unit(Protocol):
 
     def create_contact(self, contact: NewContact, *, how: str, detail: Mapping[str, Any]) -> int: ...
 
-    def opt_out(self, contact_id: int, channel: str, *, how: str, wording: str, proof: Mapping[str, Any]) -> None: ...
+    def opt_out(
+        self,
+        contact_id: int,
+        channel: str,
+        *,
+        how: str,
+        wording: str,
+        proof: Mapping[str, Any],
+        address: str | None = None,
+    ) -> None:
+        """The contact refuses a channel. `address`, when known, is blocked as well, whoever else has it."""
+        ...
+
+    def suppress(self, channel: str, address: str, *, reason: str, contact_id: int | None = None) -> None:
+        """Never use this address on this channel again. `reason`: unsubscribed | complained | hard_bounce | manual."""
+        ...
+
+    def last_message(self, channel: str, address: str) -> tuple[str, int] | None:
+        """(our key, contact id) of the latest message that left for this address: what a bare reply answers."""
+        ...
 
     def report_message(
         self,
@@ -97,8 +116,16 @@ class PluginContext(Protocol):
     """Handed to the hooks of one plugin."""
 
     plugin_id: str
-    folder: Path  # the plugin's own folder under the instance, created on first use
-    public_url: str
+
+    @property
+    def folder(self) -> Path:
+        """The plugin's own folder under the instance, created on first use."""
+        ...
+
+    @property
+    def public_url(self) -> str:
+        """The panel's address as the world sees it, without a trailing slash."""
+        ...
 
     def settings(self) -> Mapping[str, Any]:
         """The plugin's settings as they are now, secrets in clear, defaults filled in."""

@@ -377,7 +377,7 @@ def upgrade() -> None:
     op.create_table(
         "plugin_states",
         sa.Column("plugin_id", sa.String(length=60), nullable=False),
-        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=True),
         sa.Column("settings", sa.JSON(), nullable=False),
         sa.Column("health", sa.JSON(), nullable=False),
         sa.Column("updated_at", panel.db.UTCDateTime(timezone=True), nullable=False),

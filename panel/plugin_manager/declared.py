@@ -1,0 +1,141 @@
+"""Checks of what a plugin declares: right kinds of things, names that carry its id, nothing twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from panel.errors import UserError
+from panel.i18n import N_
+from panel.sdk.channels import Channel, ChannelFacts
+from panel.sdk.declarations import ActionType, Blueprint, ConditionType
+from panel.sdk.events import EventType
+from panel.sdk.settings import SettingField
+from panel.sdk.web import PluginPage, Service, Webhook
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+SLUG = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+CHANNEL_PARTS = ("name", "label", "icon", "address_kind", "facts", "compile", "encode", "send", "lookup", "show")
+CHANNEL_NAME_LENGTH = 20  # as wide as its column in the ledger
+
+T = TypeVar("T")
+
+
+def check_settings(plugin_id: str, declared: Iterable[object]) -> tuple[SettingField, ...]:
+    fields = _all(plugin_id, "register_settings", declared, SettingField)
+    _names(plugin_id, fields, lambda field: field.name, NAME)
+    known = {field.name for field in fields}
+    for field in fields:
+        if field.shown_if is not None and field.shown_if[0] not in known:
+            raise _wrong(plugin_id, field.name, f'shown_if names "{field.shown_if[0]}", which is not a setting')
+        if field.kind == "choice" and not field.choices:
+            raise _wrong(plugin_id, field.name, "a choice without choices")
+    return fields
+
+
+def check_event_types(plugin_id: str, declared: Iterable[object]) -> tuple[EventType, ...]:
+    types = _all(plugin_id, "register_event_types", declared, EventType)
+    for one in types:
+        _own(plugin_id, one.name)
+    _names(plugin_id, types, lambda one: one.name, re.compile(r"[a-z][a-z0-9_.]{2,79}"))
+    return types
+
+
+def check_channels(plugin_id: str, declared: Iterable[object]) -> tuple[Channel, ...]:
+    channels: list[Channel] = []
+    for one in declared:
+        missing = [part for part in CHANNEL_PARTS if not hasattr(one, part)]
+        if missing:
+            raise _wrong(plugin_id, type(one).__name__, f'a channel without "{missing[0]}"')
+        channel: Channel = one  # type: ignore[assignment]
+        if not isinstance(channel.facts, ChannelFacts):
+            raise _wrong(plugin_id, type(one).__name__, '"facts" must be ChannelFacts')
+        if len(channel.name) > CHANNEL_NAME_LENGTH:
+            raise _wrong(plugin_id, channel.name, f"a channel's name has at most {CHANNEL_NAME_LENGTH} letters")
+        channels.append(channel)
+    _names(plugin_id, channels, lambda channel: channel.name, NAME)
+    return tuple(channels)
+
+
+def check_conditions(plugin_id: str, declared: Iterable[object]) -> dict[str, ConditionType]:
+    return _full_names(plugin_id, _all(plugin_id, "register_conditions", declared, ConditionType))
+
+
+def check_actions(plugin_id: str, declared: Iterable[object]) -> dict[str, ActionType]:
+    return _full_names(plugin_id, _all(plugin_id, "register_actions", declared, ActionType))
+
+
+def check_blueprints(plugin_id: str, declared: Iterable[object]) -> dict[str, Blueprint]:
+    return _full_names(plugin_id, _all(plugin_id, "register_blueprints", declared, Blueprint))
+
+
+def check_services(plugin_id: str, declared: Iterable[object]) -> tuple[Service, ...]:
+    services = _all(plugin_id, "register_services", declared, Service)
+    _names(plugin_id, services, lambda service: service.name, SLUG)
+    return services
+
+
+def check_webhooks(plugin_id: str, declared: Iterable[object]) -> tuple[Webhook, ...]:
+    webhooks = _all(plugin_id, "register_webhooks", declared, Webhook)
+    _names(plugin_id, webhooks, lambda webhook: webhook.name, SLUG)
+    return webhooks
+
+
+def check_pages(plugin_id: str, declared: Iterable[object]) -> tuple[PluginPage, ...]:
+    pages = _all(plugin_id, "register_pages", declared, PluginPage)
+    _names(plugin_id, pages, lambda page: page.name, SLUG)
+    return pages
+
+
+def _all(plugin_id: str, hook: str, declared: Iterable[object], kind: type[T]) -> tuple[T, ...]:
+    found: list[T] = []
+    for one in declared:
+        if not isinstance(one, kind):
+            raise _wrong(plugin_id, hook, f"{type(one).__name__} instead of {kind.__name__}")
+        found.append(one)
+    return tuple(found)
+
+
+def _names(plugin_id: str, things: Iterable[T], name_of: Callable[[T], str], pattern: re.Pattern[str]) -> None:
+    seen: set[str] = set()
+    for one in things:
+        name = name_of(one)
+        if not isinstance(name, str) or not pattern.fullmatch(name):
+            raise _wrong(plugin_id, str(name), "not a name: small letters, digits and _ only")
+        if name in seen:
+            raise _wrong(plugin_id, name, "declared twice")
+        seen.add(name)
+
+
+def _own(plugin_id: str, name: str) -> None:
+    if not name.startswith(f"{plugin_id}."):
+        raise UserError(
+            "plugin_foreign_name",
+            N_('%(plugin)s: the name "%(name)s" must begin with "%(prefix)s".'),
+            plugin=plugin_id,
+            name=name,
+            prefix=f"{plugin_id}.",
+        )
+
+
+def _full_names(plugin_id: str, things: Iterable[Any]) -> dict[str, Any]:
+    """By full name `<plugin>.<name>`, whether the plugin wrote the prefix or not. A foreign prefix is refused."""
+    found: dict[str, Any] = {}
+    for one in things:
+        full = one.name if "." in one.name else f"{plugin_id}.{one.name}"
+        _own(plugin_id, full)
+        if full in found:
+            raise _wrong(plugin_id, full, "declared twice")
+        found[full] = one
+    return found
+
+
+def _wrong(plugin_id: str, name: str, detail: str) -> UserError:
+    return UserError(
+        "plugin_declaration",
+        N_('%(plugin)s declares something the panel cannot use: "%(name)s": %(detail)s'),
+        plugin=plugin_id,
+        name=name,
+        detail=detail,
+    )

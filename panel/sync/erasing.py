@@ -1,0 +1,56 @@
+"""Erasing a contact everywhere: here, and in what the plugins keep."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import delete, select
+
+from panel.contacts.operations import erase
+from panel.contacts.origin import PANEL, By
+from panel.contacts.queries import aliases
+from panel.db import reading, writing
+from panel.i18n import N_
+from panel.issues.operations import raise_issue
+from panel.plugin_manager.manager import current
+from panel.plugin_manager.models import PluginRecord
+
+log = logging.getLogger(__name__)
+
+
+def erase_everywhere(contact_id: int, *, by: By = PANEL) -> bool:
+    """Erase a contact, then let each plugin that keeps something erase its part, each in a transaction of its own.
+
+    A plugin that fails at it becomes an issue and stops no other. Rows of plugins that say nothing about erasing, or
+    are no longer installed, are deleted. False when the contact was erased already.
+    """
+    with reading() as session:
+        ids = aliases(session, contact_id)
+    with writing() as session:
+        if not erase(session, contact_id, by=by):
+            return False
+    manager = current()
+    own = [info.id for info in manager.loaded if manager.implements(info.id, "erase_contact")]
+    for plugin_id in own:
+        try:
+            with manager.context(plugin_id).unit() as unit:
+                for one in ids:
+                    manager.invoke(
+                        plugin_id, "erase_contact", ctx=manager.context(plugin_id), unit=unit, contact_id=one
+                    )
+        except (Exception, SystemExit) as error:
+            log.exception("plugin %s did not erase contact %s", plugin_id, contact_id)
+            with writing() as session:
+                raise_issue(
+                    session,
+                    f"plugin:{plugin_id}:erase:{contact_id}",
+                    code="plugin_erase_failed",
+                    sentence=N_(
+                        "The plugin %(plugin)s did not erase what it keeps about contact %(contact)s: %(detail)s"
+                    ),
+                    params={"plugin": plugin_id, "contact": contact_id, "detail": f"{type(error).__name__}: {error}"},
+                )
+    with writing() as session:
+        left = select(PluginRecord.id).where(PluginRecord.contact_id.in_(ids), PluginRecord.plugin_id.not_in(own))
+        session.execute(delete(PluginRecord).where(PluginRecord.id.in_(left)))
+    return True
