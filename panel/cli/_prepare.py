@@ -23,7 +23,6 @@ from panel.cli._language import language
 from panel.db import db, writing
 from panel.installation.operations import set_setting
 from panel.jobs import lifeline
-from panel.plugin_manager import manager
 from panel.staff.operations import ensure_owner
 
 OWNER = "owner@example.com"
@@ -54,7 +53,7 @@ def _load_demo() -> Any:
 
 
 def _services() -> list[dict[str, Any]]:
-    services = manager.current().services()
+    services = importlib.import_module("panel.plugin_manager.manager").current().services()
     return [
         {"name": name, "module": service.module, "args": list(service.args)}
         for name, service in sorted(services.items())

@@ -37,6 +37,7 @@ def prepare(instance: Path) -> Path:
     """Make the broker's private folders and return its socket's path. Raises PermissionError when the socket's folder
     exists but belongs to somebody else (its name under the temporary folder can be guessed)."""
     socket = embedded_socket(instance)
+    (instance / "logs").mkdir(parents=True, exist_ok=True)
     for folder in (instance / "broker", socket.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
@@ -63,5 +64,6 @@ def command(program: str, instance: Path, socket: Path) -> list[str]:
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "loglevel": "warning",
+        "logfile": str(instance / "logs" / "broker.log"),
     }
     return [program, *(part for name, value in options.items() for part in (f"--{name}", value))]
