@@ -7,8 +7,18 @@ from flask_admin import Admin
 from flask_admin import babel as admin_babel
 
 from panel.web import headers
+from panel.web.admin.audit import AuditView
+from panel.web.admin.contact_card import ContactCardView
+from panel.web.admin.contacts import ContactsView
+from panel.web.admin.fields import FieldsView
 from panel.web.admin.home import HomeView
+from panel.web.admin.issues import IssuesView
+from panel.web.admin.lists import ListsView
+from panel.web.admin.messages import MessagesView
 from panel.web.admin.pages import PanelTheme
+from panel.web.admin.suppressions import SuppressionsView
+from panel.web.admin.tags import TagsView
+from panel.web.admin.users import UsersView
 from panel.web.words import ours_first
 
 _patched: set[int] = set()
@@ -33,3 +43,13 @@ def install(app: Flask) -> Admin:
 
 def register(admin: Admin) -> None:
     """Add every screen. One line each; the order inside a section of the menu is the view's `menu_position`."""
+    admin.add_view(ContactsView())
+    admin.add_view(ListsView())
+    admin.add_view(TagsView())
+    admin.add_view(FieldsView())
+    admin.add_view(MessagesView())
+    admin.add_view(SuppressionsView())
+    admin.add_view(IssuesView())
+    admin.add_view(UsersView())
+    admin.add_view(AuditView())
+    admin.add_view(ContactCardView())

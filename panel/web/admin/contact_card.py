@@ -1,0 +1,342 @@
+"""One contact on one page: who they are, everything that happened, what comes next, and what can be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+from flask import Response, abort, current_app, flash, jsonify, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.contacts import operations
+from panel.contacts.models import Contact, ContactList, Tag
+from panel.contacts.operations import By
+from panel.contacts.queries import aliases, canonical
+from panel.db import db
+from panel.errors import UserError
+from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
+from panel.timeline.queries import Cursor
+from panel.web.access import requires
+from panel.web.admin.pages import PanelView
+from panel.web.filters import isolate
+from panel.web.preferences import current_reader
+from panel.web.timeline import card as cards
+from panel.web.timeline import items, queries, upcoming
+from panel.web.timeline.reach import reachable
+from panel.web.timeline.starting import start_by_hand, startable
+from panel.web.timeline.steps import step_words
+from panel.web.timeline.why import answers
+
+FILTERS = (
+    ("all", N_("All")),
+    ("messages", N_("Messages")),
+    ("engagement", N_("Opens and clicks")),
+    ("journeys", N_("Journeys")),
+    ("forms", N_("Forms and pages")),
+    ("notes", N_("Notes")),
+)
+_UNDO = "contact_undo"
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What the next page offers to take back: a form with one field."""
+
+    words: str
+    url: str
+    field: str
+    value: str
+
+
+class ContactCardView(PanelView):
+    """`/admin/contact/<public id>`. Never in the menu: one comes here from a list, a search, a link."""
+
+    action = "contacts.view"
+    section = None
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy_gettext("Contact"), endpoint="contact_card", url="contact")
+
+    # Looking.
+
+    @expose("/")
+    def root(self) -> ResponseReturnValue:
+        return redirect(url_for("contacts.index_view"))
+
+    @expose("/<public_id>")
+    def index(self, public_id: str) -> ResponseReturnValue:
+        show = request.args.get("show", "all")
+        if show not in queries.FILTERS:
+            show = "all"
+        person = cards.person(_session(), public_id)
+        if person is None:
+            abort(404)
+        if person.contact.merged_into_id is not None:
+            return redirect(_url_of_shown(person.contact))
+        before = _cursor("before")
+        reader, now = current_reader(), clock.now()
+        page = queries.load(_session(), person.ids, show=show, before=before, with_pending=before is None)
+        card = cards.card(_session(), person.ids)
+        return self.render(
+            "contact/card.html",
+            contact=person.contact,
+            owner=person.owner,
+            merged_names=person.merged_names,
+            addresses=card.addresses,
+            tags=card.tags,
+            lists=card.lists,
+            fields=[(info.label(reader.language), text) for info, text in card.fields],
+            channels=reachable(card.addresses, card.decisions, reader),
+            runs=[_run(run, reader.language) for run in card.inside],
+            coming=upcoming.coming_up(page.pending, card.inside, reader) if before is None else [],
+            days=items.by_day(items.build(page.lines, page.facts, reader), reader, now),
+            older=page.older,
+            newest=page.newest,
+            under=_day("under"),
+            before=before,
+            show=show,
+            filters=FILTERS,
+            languages=LANGUAGES,
+            now=now,
+            reader=reader,
+            undo=_take_undo(public_id),
+            edit_url=_edit_url(person.contact),
+            as_sent_url=as_sent_url,
+        )
+
+    @expose("/id/<int:contact_id>")
+    def card(self, contact_id: int) -> ResponseReturnValue:
+        """The same page by our own number, for links made where only that is known."""
+        contact = db.session.get(Contact, contact_id)
+        if contact is None:
+            abort(404)
+        return redirect(url_for(".index", public_id=contact.public_id))
+
+    @expose("/<public_id>/news")
+    def news(self, public_id: str) -> ResponseReturnValue:
+        """What came after the place the page knows: nothing (204), or a pill that says how many."""
+        after = _cursor("after")
+        if after is None:
+            abort(400)
+        person = cards.person(_session(), public_id)
+        if person is None:
+            abort(404)
+        count = queries.count_newer(_session(), person.ids, after)
+        if not count:
+            return Response(status=204)
+        show = request.args.get("show", "all")
+        url = url_for(".index", public_id=public_id, show=show if show in queries.FILTERS and show != "all" else None)
+        return render_template("timeline/news.html", count=count, url=url)
+
+    @expose("/<public_id>/why")
+    @requires("journeys.view")
+    def why(self, public_id: str) -> ResponseReturnValue:
+        """Why something did or did not happen: every journey with its answer, from what was recorded at the time."""
+        contact = _shown(public_id)
+        chosen = request.args.get("journey")
+        return self.render(
+            "contact/why.html",
+            contact=contact,
+            name=_name(contact),
+            answers=answers(_session(), aliases(_session(), contact.id), chosen, current_reader()),
+            chosen=chosen,
+            back=url_for(".index", public_id=public_id),
+        )
+
+    @expose("/tag-names")
+    def tag_names(self) -> ResponseReturnValue:
+        return jsonify(options=list(db.session.scalars(select(Tag.name).order_by(Tag.name).limit(500))))
+
+    # Doing. Each answers with the card again; the browser code swaps it in without a jump.
+
+    @expose("/<public_id>/notes", methods=["POST"])
+    @requires("notes.write")
+    def add_note(self, public_id: str) -> ResponseReturnValue:
+        contact = _shown(public_id)
+        operations.add_note(_session(), contact.id, request.form.get("text", ""), by=_me())
+        db.session.commit()
+        return _back(public_id)
+
+    @expose("/<public_id>/tags/add", methods=["POST"])
+    @requires("contacts.edit")
+    def add_tag(self, public_id: str) -> ResponseReturnValue:
+        contact = _shown(public_id)
+        tag = request.form.get("tag", "")
+        if operations.add_tag(_session(), contact.id, tag, by=_me()):
+            words = gettext("The tag %(tag)s was added.", tag=isolate(tag.strip()))
+            _offer_undo(public_id, Undo(words, url_for(".remove_tag", public_id=public_id), "tag", tag))
+        db.session.commit()
+        return _back(public_id)
+
+    @expose("/<public_id>/tags/remove", methods=["POST"])
+    @requires("contacts.edit")
+    def remove_tag(self, public_id: str) -> ResponseReturnValue:
+        contact = _shown(public_id)
+        tag = request.form.get("tag", "")
+        if operations.remove_tag(_session(), contact.id, tag, by=_me()):
+            words = gettext("The tag %(tag)s was taken away.", tag=isolate(tag))
+            _offer_undo(public_id, Undo(words, url_for(".add_tag", public_id=public_id), "tag", tag))
+        db.session.commit()
+        return _back(public_id)
+
+    @expose("/<public_id>/lists/join", methods=["GET", "POST"])
+    @requires("contacts.edit")
+    def join(self, public_id: str) -> ResponseReturnValue:
+        contact = _shown(public_id)
+        if request.method == "POST":
+            name = request.form.get("list", "")
+            if operations.join_list(_session(), contact.id, name, by=_me()):
+                words = gettext("Put on the list %(list)s.", list=isolate(name))
+                _offer_undo(public_id, Undo(words, url_for(".leave_list", public_id=public_id), "list", name))
+            db.session.commit()
+            return _back(public_id)
+        mine = {one.id for one in cards.card(_session(), [contact.id]).lists}
+        rows = db.session.execute(select(ContactList.id, ContactList.name, ContactList.description))
+        known = sorted((row for row in rows if row.id not in mine), key=lambda row: row.name.casefold())
+        return self.render(
+            "contact/choose.html",
+            heading=gettext("Put on a list"),
+            name=_name(contact),
+            back=url_for(".index", public_id=public_id),
+            question=gettext("Which list?"),
+            field="list",
+            choices=[(row.name, row.name, row.description) for row in known],
+            button=gettext("Put on this list"),
+            empty=gettext("There is no other list"),
+            empty_more=gettext("Lists are made on the page of lists."),
+            empty_icon="list",
+        )
+
+    @expose("/<public_id>/lists/leave", methods=["POST"])
+    @requires("contacts.edit")
+    def leave_list(self, public_id: str) -> ResponseReturnValue:
+        contact = _shown(public_id)
+        name = request.form.get("list", "")
+        if operations.leave_list(_session(), contact.id, name, by=_me()):
+            words = gettext("Taken off the list %(list)s. This is not an opt-out.", list=isolate(name))
+            _offer_undo(public_id, Undo(words, url_for(".join", public_id=public_id), "list", name))
+        db.session.commit()
+        return _back(public_id)
+
+    @expose("/<public_id>/start", methods=["GET", "POST"])
+    @requires("journeys.start")
+    def start(self, public_id: str) -> ResponseReturnValue:
+        """Start a journey for this contact by hand: which one, then the same gates as any other start."""
+        contact = _shown(public_id)
+        if request.method == "POST":
+            refusal = start_by_hand(_session(), contact.id, request.form.get("journey", ""), current_user.id)
+            if refusal is None:
+                db.session.commit()
+                flash(gettext("The journey has started for this contact."), "success")
+                return _back(public_id)
+            db.session.commit()  # a refused start is recorded too
+            flash(gettext("The journey did not start: %(reason)s", reason=refusal), "warning")
+            return redirect(url_for(".start", public_id=public_id), 303)
+        return self.render(
+            "contact/choose.html",
+            heading=gettext("Start a journey"),
+            name=_name(contact),
+            back=url_for(".index", public_id=public_id),
+            question=gettext("Which journey?"),
+            field="journey",
+            choices=startable(_session(), current_language()),
+            button=gettext("Start the journey"),
+            empty=gettext("No journey can be started by hand"),
+            empty_more=gettext("A live journey with “manual: yes” under start_when appears here."),
+            empty_icon="route",
+        )
+
+
+def as_sent_url(message_id: int) -> str:
+    """The page that shows a message exactly as it went out, in a frame that reports nothing."""
+    for endpoint in ("messages.as_sent", "message.as_sent", "as_sent.index"):
+        if endpoint in current_app.view_functions:
+            return url_for(endpoint, message_id=message_id)
+    return f"/messages/{message_id}/as-sent"
+
+
+def _session() -> Session:
+    return db.session()
+
+
+def _me() -> By:
+    return By(source="panel", user_id=current_user.id)
+
+
+def _cursor(name: str) -> Cursor | None:
+    text = request.args.get(name)
+    if not text:
+        return None
+    try:
+        return Cursor.parse(text)
+    except ValueError:
+        abort(400)
+
+
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _shown(public_id: str) -> Contact:
+    """The contact that is meant, an alias resolved; 404 when there is none, a refusal when it was erased."""
+    found = db.session.scalars(select(Contact).where(Contact.public_id == public_id)).first()
+    if found is None:
+        abort(404)
+    if found.merged_into_id is not None:
+        found = db.session.get(Contact, canonical(_session(), found.id)) or found
+    if found.erased_at is not None and request.method == "POST":
+        raise UserError("contact_erased", N_("This contact was erased; nothing can be done with it any more."))
+    return found
+
+
+def _url_of_shown(contact: Contact) -> str:
+    shown = db.session.get(Contact, canonical(_session(), contact.id))
+    return url_for(".index", public_id=shown.public_id if shown else contact.public_id)
+
+
+def _name(contact: Contact) -> str:
+    return contact.name or contact.company or gettext("Without a name")
+
+
+def _edit_url(contact: Contact) -> str | None:
+    if "contacts.edit_view" not in current_app.view_functions:
+        return None
+    return url_for("contacts.edit_view", id=contact.id, url=url_for("contact_card.index", public_id=contact.public_id))
+
+
+def _run(run: cards.Inside, language: str) -> SimpleNamespace:
+    step = upcoming.step_of(run)
+    return SimpleNamespace(
+        journey_id=run.journey_id,
+        name=run.name,
+        status=run.status,
+        step=step_words(step, language) if step else (run.step_id or ""),
+        at=run.due_at,
+    )
+
+
+def _back(public_id: str) -> ResponseReturnValue:
+    return redirect(url_for("contact_card.index", public_id=public_id), 303)
+
+
+def _offer_undo(public_id: str, undo: Undo) -> None:
+    session[_UNDO] = {"for": public_id, **undo.__dict__}
+
+
+def _take_undo(public_id: str) -> Undo | None:
+    """The offer belongs to the very next look at this contact; after that it is gone."""
+    kept: dict[str, Any] | None = session.get(_UNDO)
+    if not kept or kept.pop("for", None) != public_id:
+        return None
+    session.pop(_UNDO, None)
+    return Undo(**kept)

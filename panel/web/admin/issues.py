@@ -1,0 +1,101 @@
+"""What needs a person: open issues first, in words, with settling and ignoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import flash, request
+from flask_admin.actions import action as bulk_action
+from markupsafe import Markup
+from sqlalchemy import Select, select, update
+
+from panel.db import db
+from panel.i18n import gettext, lazy_gettext, ngettext
+from panel.issues.models import Issue
+from panel.issues.queries import open_issues
+from panel.staff.operations import record_audit
+from panel.web import filters
+from panel.web.admin import labels
+from panel.web.admin.base import PanelModelView
+from panel.web.admin.listing import ListFilter
+
+
+class IssuesView(PanelModelView):
+    action = "issues.view"
+    edit_action = None
+    action_rights = {"settle": "issues.settle", "ignore": "issues.settle", "reopen": "issues.settle"}  # noqa: RUF012
+    noun = "issue"
+    section = "system"
+    icon = "bell"
+    menu_position = 10
+    creates = False
+    keyset = ("last_seen", "id")
+    column_list = ("words", "severity", "where", "count", "last_seen")
+    column_labels = {  # noqa: RUF012
+        "words": lazy_gettext("What is wrong"),
+        "severity": lazy_gettext("How bad"),
+        "where": lazy_gettext("Where"),
+        "count": lazy_gettext("Times"),
+        "last_seen": lazy_gettext("Last time"),
+    }
+    column_formatters = {  # noqa: RUF012
+        "words": lambda view, context, row, name: Markup('<span dir="auto">{}</span>').format(view.label_of(row)),
+        "severity": lambda view, context, row, name: (
+            labels.state(row.severity, labels.SEVERITIES)
+            if row.state == "open"
+            else labels.state(row.state, labels.ISSUE_STATES)
+        ),
+        "where": lambda view, context, row, name: filters.code(row.journey_id or row.params.get("plugin")),
+    }
+    lead = lazy_gettext("Things that went wrong and need a person. The same thing again only counts up.")
+    empty_title = lazy_gettext("Nothing needs you")
+    empty_words = lazy_gettext("When something goes wrong it will be said here, once, in words.")
+
+    def __init__(self) -> None:
+        super().__init__(Issue, name=lazy_gettext("Needs attention"), endpoint="issues", url="issues")
+        self.list_filters = (
+            ListFilter(
+                "state",
+                lazy_gettext("State"),
+                lambda: labels.choices(labels.ISSUE_STATES),
+                lambda query, value: query.where(Issue.state == value),
+            ),
+        )
+
+    def menu_count(self) -> int:
+        return sum(open_issues(db.session()).values())
+
+    def query(self) -> Select[Any]:
+        query = select(Issue)
+        return query if request.args.get("state") else query.where(Issue.state == "open")
+
+    def row_url(self, row: Any) -> str | None:
+        return None
+
+    def label_of(self, row: Any) -> str:
+        try:
+            return gettext(row.sentence, **row.params)
+        except (KeyError, ValueError, TypeError):
+            # A plugin's sentence whose parameters do not fit must not hide the issue.
+            return str(row.sentence)
+
+    @bulk_action("settle", lazy_gettext("Settled"))
+    def action_settle(self, ids: list[str]) -> None:
+        self._set(ids, "resolved")
+
+    @bulk_action("ignore", lazy_gettext("Ignore from now on"))
+    def action_ignore(self, ids: list[str]) -> None:
+        self._set(ids, "ignored")
+
+    @bulk_action("reopen", lazy_gettext("Open again"))
+    def action_reopen(self, ids: list[str]) -> None:
+        self._set(ids, "open")
+
+    def _set(self, ids: Iterable[str], state: str) -> None:
+        numbers = [int(i) for i in ids if i.isdigit()]
+        session = db.session()
+        session.execute(update(Issue).where(Issue.id.in_(numbers)).values(state=state))
+        record_audit(session, user=self.me(), action=f"issue_{state}", subject=", ".join(map(str, numbers)))
+        session.commit()
+        flash(ngettext("%(n)s line changed.", "%(n)s lines changed.", len(numbers)), "success")
