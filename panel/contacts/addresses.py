@@ -113,7 +113,7 @@ def parse_phone(text: str, *, region: str = DEFAULT_REGION) -> Address:
 def _could_exist(number: phonenumbers.PhoneNumber) -> bool:
     if phonenumbers.is_valid_number(number):
         return True
-    rules = _numbering(phonenumbers.region_code_for_country_code(number.country_code) or "")
+    rules = _numbering(phonenumbers.region_code_for_country_code(number.country_code or 0) or "")
     return rules is not None and rules.could_be(phonenumbers.national_significant_number(number))
 
 

@@ -57,23 +57,24 @@ def search(session: Session, text: str, limit: int = 50) -> list[Contact]:
 
     A telephone number is found in any of its forms: +972-52-123-0001, 0521230001, ۰۹۱۲ ۳۴۵ ۶۷۸۹.
     """
-    wanted = matching(session, text)
-    if not wanted:
-        return []
-    query = select(Contact).where(Contact.merged_into_id.is_(None), Contact.erased_at.is_(None), *wanted)
+    query = select(Contact).where(*matching(session, text))
     return list(session.scalars(query.order_by(Contact.updated_at.desc(), Contact.id.desc()).limit(limit)))
 
 
 def matching(session: Session, text: str) -> list[ColumnElement[bool]]:
-    """The conditions of `search` on the contacts table, one per word; empty when there is nothing to look for."""
-    conditions: list[ColumnElement[bool]] = []
-    for word in _words(text):
+    """The conditions on `Contact` that `search` uses, for lists that order and page in their own way."""
+    words = _words(text)
+    if not words:
+        return [false()]
+    conditions = [Contact.merged_into_id.is_(None), Contact.erased_at.is_(None)]
+    for word in words:
         matches = Contact.search_text.contains(word, autoescape=True)
         tags = _tags_like(session, word)
         if tags:
             tagged = select(ContactTag.contact_id).where(among(session, ContactTag.tag_id, tags))
-            matches = or_(matches, Contact.id.in_(tagged))
-        conditions.append(matches)
+            conditions.append(or_(matches, Contact.id.in_(tagged)))
+        else:
+            conditions.append(matches)
     return conditions
 
 
