@@ -1,8 +1,15 @@
-"""The three ways an outside service fails. Anything else is a bug, logged with the plugin's name."""
+"""The three ways an outside service fails. Anything else is a bug, logged with the plugin's name.
+
+`UserError` is what the panel raises at a plugin: an expected refusal, with `.words(language)` for a person.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+
+from panel.errors import UserError
+
+__all__ = ["Misconfigured", "NeverDeliverable", "TryLater", "UserError"]
 
 
 class TryLater(Exception):
