@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, false, or_, select
 from sqlalchemy.orm import Session
 
 from panel.contacts.models import Contact, ContactTag, Tag
@@ -66,7 +66,7 @@ def matching(session: Session, text: str) -> list[ColumnElement[bool]]:
     words = _words(text)
     if not words:
         return [false()]
-    conditions = [Contact.merged_into_id.is_(None), Contact.erased_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [Contact.merged_into_id.is_(None), Contact.erased_at.is_(None)]
     for word in words:
         matches = Contact.search_text.contains(word, autoescape=True)
         tags = _tags_like(session, word)
