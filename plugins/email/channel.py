@@ -7,12 +7,13 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from panel.sdk.channels import ChannelFacts, Outgoing, Result, Shown, Skeleton, Slot, TemplateContent, Wire
+from panel.sdk.channels import AddressKind, ChannelFacts, Outgoing, Result, Shown, Skeleton, Slot, TemplateContent, Wire
 from panel.sdk.context import PluginContext
+from panel.sdk.i18n import N_
 from panel.sdk.merge import FIELD
-from plugins.email import bodies, dkim, headers
+from plugins.email import dkim, headers
 from plugins.email.account import Account, account_from
 from plugins.email.bodies import CODINGS, Hole, Piece, body, quoted
 from plugins.email.pages import Links, compile_html
@@ -28,9 +29,9 @@ class EmailChannel:
     """One per worker. Keeps its connection to the server open between batches."""
 
     name = "email"
-    label = "Email"
+    label = N_("Email")
     icon = "mail"
-    address_kind: Literal["email"] = "email"
+    address_kind: AddressKind = "email"
     facts = ChannelFacts(batch_size=50, reports=frozenset({"opened", "clicked"}), timeout=HAND_OVER)
 
     def __init__(self, ctx: PluginContext) -> None:
@@ -162,11 +163,3 @@ def _skeleton(parts: list[bytes | Slot], links: tuple[str, ...]) -> Skeleton:
         else:
             segments[-1] += part
     return Skeleton(tuple(segments), tuple(slots), links)
-
-
-def settings_facts(account: Account) -> dict[str, Any]:
-    """What a person may see of an account in a log or on a page: no password, no key."""
-    return {"host": account.host, "port": account.port, "security": account.security, "from": account.from_address}
-
-
-__all__ = ["EmailChannel", "bodies"]
