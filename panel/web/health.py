@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Blueprint, Response, current_app
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,11 +14,10 @@ from panel import clock
 from panel.config import Config
 from panel.db import db
 from panel.i18n import N_
-from panel.installation.queries import last_beats
+from panel.jobs.broker import connect, redis_url
+from panel.jobs.heartbeats import Sign, signs
 
 blueprint = Blueprint("health", __name__)
-# A process beats at least every ten seconds; three missed beats and we say so.
-SILENT_AFTER = timedelta(seconds=45)
 
 
 @dataclass(frozen=True)
@@ -36,39 +34,29 @@ class Part:
 def parts(config: Config) -> list[Part]:
     """The parts of this installation as the home page shows them."""
     now = clock.now()
-    beats = last_beats(db.session())
+    seen = signs(db.session(), now)
     return [
         Part(N_("Pages"), True, N_("answering")),
-        _processes(N_("Workers"), "worker", beats, now),
-        _processes(N_("Schedule"), "ticker", beats, now),
+        _processes(N_("Workers"), [sign for sign in seen if sign.kind == "worker"], now),
+        _processes(N_("Schedule"), [sign for sign in seen if sign.kind == "ticker"], now),
         _broker(config),
     ]
 
 
-def _processes(label: str, kind: str, beats: dict[str, datetime], now: datetime) -> Part:
-    seen = [at for name, at in beats.items() if name.split(":")[0] == kind]
-    alive = [at for at in seen if now - at < SILENT_AFTER]
+def _processes(label: str, seen: list[Sign], now: datetime) -> Part:
+    last = now - min(sign.age for sign in seen) if seen else None
+    alive = sum(sign.alive for sign in seen)
     if alive:
-        return Part(label, True, N_("running"), max(alive), len(alive))
-    return Part(label, False, N_("not running") if not seen else N_("no sign of life"), max(seen, default=None))
+        return Part(label, True, N_("running"), last, alive)
+    return Part(label, False, N_("not running") if last is None else N_("no sign of life"), last)
 
 
 def _broker(config: Config) -> Part:
     try:
-        client = broker_client(config)
-        try:
-            client.ping()
-        finally:
-            client.close()
+        connect(redis_url(config)).ping()
     except (RedisError, OSError):
         return Part(N_("Queue"), False, N_("not reachable"))
     return Part(N_("Queue"), True, N_("reachable"))
-
-
-def broker_client(config: Config) -> Redis:
-    if config.redis_url:
-        return Redis.from_url(config.redis_url, socket_connect_timeout=1, socket_timeout=1)
-    return Redis(unix_socket_path=str(config.instance / "broker.sock"), socket_connect_timeout=1, socket_timeout=1)
 
 
 @blueprint.get("/livez")

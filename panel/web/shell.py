@@ -9,7 +9,8 @@ from flask import Flask, current_app, g, url_for
 from flask_login import current_user
 from markupsafe import Markup, escape
 
-from panel import i18n
+from panel import clock, i18n
+from panel.calendars import show_day
 from panel.db import db
 from panel.issues.queries import open_issues
 from panel.staff.rules import ROLE_LABELS, strongest
@@ -41,6 +42,7 @@ def shell() -> SimpleNamespace:
             issues_url=_address("issues.index_view"),
             search_url=_address("contacts.index_view") or "",
             reader=current_reader(),
+            today=show_day(clock.now().astimezone(current_reader().zone).date(), current_reader(), "full"),
         )
     return g.shell  # type: ignore[no-any-return]
 

@@ -200,6 +200,7 @@ class PanelModelView(Guarded, ModelView):
             list_columns=self._list_columns,
             list_filters=[(f, list(f.choices())) for f in self.list_filters],
             bulk_actions=[(name, *self._actions_data[name][1:]) for name in names],
+            has_checks=bool(names and page.rows),
             get_value=self.get_list_value,
             get_pk_value=self.get_pk_value,
             search_supported=self._search_supported,

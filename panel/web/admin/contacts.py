@@ -145,10 +145,12 @@ class ContactsView(PanelModelView):
 
     def name_of(self, row: Contact) -> Markup:
         words = self.label_of(row)
-        return Markup('<span class="avatar-letters" aria-hidden="true">{}</span> <span>{}{}</span>').format(
+        return Markup(
+            '<span class="name-cell"><span class="avatar-letters" aria-hidden="true">{}</span><span>{}{}</span></span>'
+        ).format(
             filters.initials(words),
             filters.person(words),
-            Markup('<br><small class="text-secondary fw-normal"><bdi>{}</bdi></small>').format(row.company)
+            Markup('<small class="text-secondary"><bdi>{}</bdi></small>').format(row.company)
             if row.company and row.company != words
             else "",
         )

@@ -1,30 +1,36 @@
-"""The first page: what to do next, how the system is, the figures of the day."""
+"""The first page: what to do next, who and what moved last, whether everything runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from flask import current_app
+from flask import current_app, url_for
 from flask_admin import expose
 from sqlalchemy import select
 
 from panel.contacts.models import Contact
 from panel.db import db
 from panel.i18n import N_, lazy_gettext
-from panel.web import health
+from panel.journeys.models import Journey
+from panel.messages.models import Message
+from panel.web import filters, health
+from panel.web.access import allowed
+from panel.web.admin import labels
+from panel.web.admin.contacts import ContactsView, contact_url
 from panel.web.admin.pages import PanelIndexView
 
 
 @dataclass(frozen=True)
-class ChecklistStep:
-    """One step of getting started; words are msgids."""
+class Step:
+    """One step of getting started; words are msgids. `url` None: its screen is not here, or not for this person."""
 
     title: str
     more: str
-    url: str
     button: str
-    is_done: bool
     icon: str
+    url: str | None
+    is_done: bool
 
 
 class HomeView(PanelIndexView):
@@ -38,26 +44,87 @@ class HomeView(PanelIndexView):
 
     @expose("/")
     def index(self) -> str:
-        return self.render("panel/home.html", parts=health.parts(current_app.config["PANEL"]), steps=first_steps())
+        steps = first_steps()
+        return self.render(
+            "panel/home.html",
+            parts=health.parts(current_app.config["PANEL"]),
+            steps=steps,
+            done=sum(step.is_done for step in steps),
+            contacts=latest_contacts(),
+            messages=latest_messages(),
+            contact_url=contact_url,
+            state=lambda code: labels.state(code, labels.MESSAGE_STATES),
+            channel=labels.channel,
+        )
 
 
-def first_steps() -> list[ChecklistStep]:
-    has_contacts = db.session.scalar(select(Contact.id).limit(1)) is not None
+def first_steps() -> list[Step]:
+    """What a new installation still needs, as far as the database can tell."""
+    session = db.session()
+
+    def any_row(column: Any, *conditions: Any) -> bool:
+        return session.scalar(select(column).where(*conditions).limit(1)) is not None
+
     return [
-        ChecklistStep(
-            N_("Choose your language and calendar"),
-            N_("The switch is at the top of every page."),
-            "#preferences",
-            N_("Open"),
-            True,
-            "language",
-        ),
-        ChecklistStep(
+        Step(
             N_("Bring in your contacts"),
             N_("From a CSV or Excel file, with a check before anything is stored."),
-            "/admin/imports/",
             N_("Import"),
-            has_contacts,
             "file-import",
+            _screen("imports", "contacts.import"),
+            any_row(Contact.id),
+        ),
+        Step(
+            N_("Connect your mail server"),
+            N_("Until then every message lands in the development mailbox and reaches nobody."),
+            N_("Plugins"),
+            "plug",
+            _screen("plugins", "plugins.manage"),
+            any_row(Message.id, Message.status == "delivered"),
+        ),
+        Step(
+            N_("Publish a first journey"),
+            N_("Write it, try it on one contact, switch it on."),
+            N_("Journeys"),
+            "route",
+            _screen("journeys", "journeys.edit"),
+            any_row(Journey.id, Journey.live_version_id.is_not(None)),
+        ),
+        Step(
+            N_("See a first message arrive"),
+            N_("Every message and its story stands on the contact's timeline."),
+            N_("Messages"),
+            "send",
+            _screen("messages", "messages.view"),
+            any_row(Message.id, Message.status.in_(("sent", "delivered"))),
         ),
     ]
+
+
+def _screen(name: str, right: str) -> str | None:
+    if not allowed(right):
+        return None
+    for endpoint in (f"{name}.index_view", f"{name}.index"):
+        if endpoint in current_app.view_functions:
+            return url_for(endpoint)
+    return None
+
+
+def latest_contacts(limit: int = 6) -> list[Any]:
+    """The contacts changed last, with their tags."""
+    query = select(Contact).where(Contact.merged_into_id.is_(None), Contact.erased_at.is_(None))
+    rows = list(db.session.scalars(query.order_by(Contact.updated_at.desc(), Contact.id.desc()).limit(limit)))
+    view: ContactsView = next(v for v in current_app.extensions["panel_admin"]._views if isinstance(v, ContactsView))
+    view.prepare(rows)
+    for row in rows:
+        row.shown = view.name_of(row)
+        row.address = (
+            filters.email(view.first(row, "email"))
+            if view.first(row, "email")
+            else filters.phone(view.first(row, "phone"))
+        )
+    return rows
+
+
+def latest_messages(limit: int = 6) -> list[Message]:
+    return list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(limit)))

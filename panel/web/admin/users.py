@@ -86,7 +86,7 @@ class UsersView(PanelModelView):
     default_order = (("name", False), ("id", False))
     column_formatters = {  # noqa: RUF012
         "name": lambda view, context, row, name: Markup(
-            '<span class="avatar-letters" aria-hidden="true">{}</span> {}'
+            '<span class="name-cell"><span class="avatar-letters" aria-hidden="true">{}</span>{}</span>'
         ).format(filters.initials(row.name or row.email), filters.person(row.name or row.email)),
         "email": lambda view, context, row, name: filters.email(row.email),
         "role": lambda view, context, row, name: role_chip(row),

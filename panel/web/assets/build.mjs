@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 
 const out = "../static/dist";
-const entries = ["src/panel.js", "src/editor.js", "src/panel.css", "src/panel.rtl.css"];
+const entries = ["src/panel.js", "src/editor.js", "src/timeline.js", "src/panel.css", "src/panel.rtl.css"];
 
 const result = await build({
   entryPoints: entries,
