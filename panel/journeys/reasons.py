@@ -1,0 +1,112 @@
+"""Why somebody did or did not enter a journey, what a step did, why a run ended: every code as a sentence.
+
+The codes are what the engine stores (`entry_checks.outcome`, `step_runs.outcome`, `enrolments.reason`); these are
+their words. Message codes are in `panel.messages.reasons`.
+"""
+
+from __future__ import annotations
+
+from panel.i18n import N_, translate
+
+ENTRY: dict[str, str] = {
+    "entered": N_("Entered the journey."),
+    "not_live": N_("The journey was not live at that moment."),
+    "ended": N_("The journey takes nobody in any more."),
+    "already_in": N_("Was already inside this journey."),
+    "never_again": N_("Was inside once before, and this journey takes each contact only once."),
+    "too_soon": N_("Was inside not long ago, and this journey asks for a longer break."),
+    "only_if_false": N_("Did not meet the condition for entering."),
+    "excluded": N_("Belongs to those whom the journey leaves out."),
+    "stop_already_happened": N_("What stops this journey had already happened."),
+    "entry_limit": N_("The journey had taken in as many contacts as it may for now."),
+    "existing_skipped": N_("The condition already held when the journey went live, so it does not count as a start."),
+    "duplicate_event": N_("The same event had already started this journey."),
+    "too_deep": N_("Journeys had started one another too many times in a row."),
+    "contact_erased": N_("The contact was erased."),
+    "source_stale": N_("The outside data was too old to be trusted, so nobody was taken in."),
+}
+
+STEP: dict[str, str] = {
+    "done": N_("Done."),
+    "passed_condition": N_("Passed over: its condition was not met."),
+    "passed_disabled": N_("Passed over: the step is switched off."),
+    "already_done": N_("Passed over: it was already done before the journey was changed."),
+    "waiting": N_("Waiting."),
+    "time_came": N_("The waiting time was over."),
+    "event_came": N_("What it waited for happened."),
+    "timeout": N_("What it waited for did not happen in time."),
+    "branch": N_("Took one of the branches."),
+    "variant": N_("Was given one of the variants of the test."),
+    "held_out": N_("Belongs to the group that gets nothing, for comparison."),
+    "held_missing_field": N_("Stands still: a merge field has no value for this contact."),
+    "held_missing_template": N_("Stands still: the template is missing."),
+    "held_plugin": N_("Stands still: a plugin that this step needs is switched off or missing."),
+    "held_error": N_("Stands still: the step could not be carried out."),
+    "held_unknown": N_("Stands still: nobody knows whether the message went out. A person decides."),
+    "moved_to_version": N_("Went on in a newer version of the journey."),
+    "date_has_passed": N_("The date it should have waited for had already passed."),
+    "max_times": N_("Went back as often as it may."),
+}
+
+END: dict[str, str] = {
+    "finished": N_("came to the end"),
+    "goal": N_("the goal was reached"),
+    "stopped": N_("something happened that stops this journey"),
+    "excluded": N_("now belongs to those whom the journey leaves out"),
+    "stop_step": N_("a stop step"),
+    "stayed_too_long": N_("stayed as long as anybody may"),
+    "removed_by_person": N_("taken out by a colleague"),
+    "restarted": N_("the journey began again"),
+    "journey_closed": N_("the journey was closed"),
+    "contact_erased": N_("the contact was erased"),
+    "contact_merged": N_("the contact was merged into another"),
+}
+
+STATUS: dict[str, str] = {
+    "active": N_("inside"),
+    "held": N_("standing still"),
+    "finished": N_("finished"),
+    "goal": N_("goal reached"),
+    "stopped": N_("stopped"),
+    "excluded": N_("left out"),
+    "removed": N_("taken out"),
+    "error": N_("broken off"),
+}
+
+STATES: dict[str, str] = {
+    "draft": N_("Draft"),
+    "live": N_("Live"),
+    "paused": N_("Paused"),
+    "closing": N_("Closing"),
+    "ended": N_("Ended"),
+}
+
+
+def entry_words(code: str, language: str) -> str:
+    """Why a start was refused (or not), as a sentence."""
+    return _words(ENTRY, code, language)
+
+
+def step_words(code: str, language: str) -> str:
+    """What became of a step, as a sentence."""
+    return _words(STEP, code, language)
+
+
+def end_words(code: str, language: str) -> str:
+    """Why a run ended, as words that follow a colon."""
+    return _words(END, code, language)
+
+
+def status_words(code: str, language: str) -> str:
+    """The state of a run in one or two words."""
+    return _words(STATUS, code, language)
+
+
+def state_words(code: str, language: str) -> str:
+    """The state of a journey in one word."""
+    return _words(STATES, code, language)
+
+
+def _words(known: dict[str, str], code: str, language: str) -> str:
+    sentence = known.get(code)
+    return translate(language, sentence) if sentence else translate(language, N_("Reason: %(code)s."), code=code)

@@ -1,0 +1,180 @@
+"""The states of one message as chips: icon and word, never colour alone, a failure never looking like a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from panel.calendars import Reader, show_number
+from panel.i18n import N_, ngettext, translate, use_language
+from panel.messages import reasons
+from panel.web.timeline import words
+from panel.web.timeline.facts import Line, MessageFact, Touch
+
+_NO_COUNT = frozenset({"machine", "proxy"})
+
+
+@dataclass(frozen=True)
+class Chip:
+    """`tone`: grey | green | blue | amber | red | complaint | choice. `when` is the time as shown, or None."""
+
+    code: str
+    icon: str
+    words: str
+    tone: str
+    when: Markup | None = None
+    times: str = ""  # "×3"
+    is_trouble: bool = False
+
+
+class _Chips:
+    """Collects chips in the order of a message's life; words are msgids."""
+
+    def __init__(self, shown_at: datetime, reader: Reader) -> None:
+        self.found: list[Chip] = []
+        self._reader = reader
+        self._day = shown_at.astimezone(reader.zone).date()
+
+    def add(
+        self,
+        code: str,
+        icon: str,
+        label: str,
+        tone: str,
+        at: datetime | None = None,
+        *,
+        times: int = 1,
+        is_trouble: bool = False,
+    ) -> None:
+        when = words.near_words(at, self._day, self._reader) if at is not None else None
+        shown = "×" + show_number(times, self._reader) if times > 1 else ""
+        label = translate(self._reader.language, label)
+        self.found.append(Chip(code, icon, label, tone, when, shown, is_trouble))
+
+
+def message_chips(
+    message: MessageFact, story: Sequence[Line], touches: Iterable[Touch], shown_at: datetime, reader: Reader
+) -> tuple[list[Chip], list[str]]:
+    """The chips of a message in the order of its life, and remarks (reasons in words, opens that do not count)."""
+    at = _moments(story)
+    chips = _Chips(shown_at, reader)
+    remarks = _reasons(message, story, reader.language)
+    if "message_delivered" in at:
+        chips.add("delivered", "checks", N_("Delivered"), "green", at["message_delivered"])
+    elif "message_sent" in at:
+        # The time beside the title is the moment of sending; no need to say it twice.
+        chips.add("sent", "send", N_("Sent"), "grey")
+    remarks += _add_touches(list(touches), chips, reader)
+    if "message_replied" in at:
+        chips.add("replied", "message-reply", N_("Replied"), "blue", at["message_replied"])
+    if "message_bounced" in at:
+        moment = at["message_bounced"]
+        chips.add("bounced", "alert-triangle", N_("Technical failure: came back"), "red", moment, is_trouble=True)
+    if "message_failed" in at and "message_sent" not in at:
+        chips.add("failed", "alert-triangle", N_("Technical failure"), "red", is_trouble=True)
+    if "message_complained" in at:
+        chips.add("complained", "flag", N_("Spam complaint"), "complaint", at["message_complained"], is_trouble=True)
+    opted_out = at.get("opted_out") or at.get("unsubscribed")
+    if opted_out:
+        chips.add("opted_out", "bell-off", N_("Opted out"), "choice", opted_out)
+    if "message_skipped" in at or message.status in ("skipped", "cancelled"):
+        _add_skipped(message, chips)
+    _add_doubt(message, story, at, chips)
+    if message.is_test:
+        chips.add("test", "flask", N_("Test"), "grey")
+    if not chips.found:
+        chips.add("sent", "send", N_("Sent"), "grey")
+    return chips.found, remarks
+
+
+def _add_doubt(message: MessageFact, story: Sequence[Line], at: dict[str, datetime], chips: _Chips) -> None:
+    if "message_settled" in at:
+        outcome = next((one.data.get("outcome") for one in story if one.kind == "message_settled"), "")
+        went = outcome in ("sent", "settled_sent", "delivered")
+        label = N_("Settled: it went out") if went else N_("Settled: it did not go out")
+        chips.add("settled", "circle-check", label, "grey", at["message_settled"])
+    elif message.status == "unknown":
+        chips.add("unknown", "help-circle", N_("In doubt"), "amber", is_trouble=True)
+    elif message.status == "held":
+        chips.add("held", "hand-stop", N_("Stands still"), "amber", is_trouble=True)
+    elif message.status in ("queued", "claimed", "on_wire") and not chips.found:
+        chips.add("queued", "clock", N_("Queued"), "grey")
+
+
+def _moments(story: Sequence[Line]) -> dict[str, datetime]:
+    """The first moment of each kind."""
+    found: dict[str, datetime] = {}
+    for line in story:
+        found.setdefault(line.kind, line.occurred_at)
+    return found
+
+
+def _add_touches(touches: list[Touch], chips: _Chips, reader: Reader) -> list[str]:
+    """Opens and clicks by people become chips; those by machines become remarks: they are not counted."""
+    remarks = []
+    for kind, code, icon, label in (
+        ("open", "opened", "mail-opened", N_("Opened")),
+        ("click", "clicked", "pointer", N_("Clicked")),
+    ):
+        mine = [touch for touch in touches if touch.kind == kind and touch.is_judged]
+        if not mine:  # no raw hits are known: another service reported these, and its word is all there is
+            mine = [touch for touch in touches if touch.kind == kind]
+        counted = [touch for touch in mine if touch.verdict not in _NO_COUNT]
+        if counted:
+            times = sum(touch.count for touch in counted)
+            chips.add(code, icon, label, "blue", max(touch.last_at for touch in counted), times=times)
+        for verdict in ("machine", "proxy"):
+            count = sum(touch.count for touch in mine if touch.verdict == verdict)
+            if count:
+                remarks.append(_uncounted(kind, verdict, count, reader))
+    return remarks
+
+
+def _uncounted(kind: str, verdict: str, count: int, reader: Reader) -> str:
+    with use_language(reader.language):
+        n = show_number(count, reader)
+        if verdict == "proxy":
+            return ngettext(
+                "%(count)s open through a mail service that hides its readers, not counted",
+                "%(count)s opens through a mail service that hides its readers, not counted",
+                count,
+                count=n,
+            )
+        if kind == "open":
+            return ngettext(
+                "%(count)s open by a security scanner, not counted",
+                "%(count)s opens by a security scanner, not counted",
+                count,
+                count=n,
+            )
+        return ngettext(
+            "%(count)s click by a security scanner, not counted",
+            "%(count)s clicks by a security scanner, not counted",
+            count,
+            count=n,
+        )
+
+
+def _add_skipped(message: MessageFact, chips: _Chips) -> None:
+    kind = reasons.kind_of(message.reason or "")
+    if kind == "choice":
+        chips.add("skipped", "bell-off", N_("Not sent: the contact's choice"), "choice", is_trouble=True)
+    elif kind == "technical":
+        chips.add("skipped", "alert-triangle", N_("Not sent: technical"), "red", is_trouble=True)
+    elif message.status == "cancelled":
+        chips.add("cancelled", "circle-x", N_("Cancelled"), "grey")
+    else:
+        chips.add("skipped", "player-skip-forward", N_("Not sent"), "amber")
+
+
+def _reasons(message: MessageFact, story: Sequence[Line], language: str) -> list[str]:
+    """What went otherwise than planned, as a sentence."""
+    code = message.reason or next((str(one.data["reason"]) for one in story if one.data.get("reason")), "")
+    if code and (reasons.kind_of(code) != "fine" or message.status == "unknown"):
+        return [reasons.words(code, language)]
+    if message.status == "unknown":
+        return [reasons.words("unknown", language)]
+    return []

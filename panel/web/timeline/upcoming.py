@@ -1,0 +1,102 @@
+"""What is still to come for a contact: planned messages and what open journeys wait for, soonest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from panel.calendars import Reader
+from panel.i18n import N_, translate
+from panel.journeys import reasons as journey_reasons
+from panel.messages import reasons as message_reasons
+from panel.web.timeline import words
+from panel.web.timeline.card import Inside
+from panel.web.timeline.facts import MessageFact
+from panel.web.timeline.steps import step_words, waiting_words
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Coming:
+    """`at` is when to expect it at the earliest; None: when something happens, or when a person helps."""
+
+    key: str
+    icon: str
+    tone: str
+    title: Markup
+    at: datetime | None
+    remark: str = ""
+    why: Markup | None = None
+    journey_id: str | None = None
+
+
+def coming_up(pending: Sequence[MessageFact], inside: Sequence[Inside], reader: Reader) -> list[Coming]:
+    found = [_message(message, reader) for message in pending]
+    # A run that is sending stands behind the message above; it is not said twice.
+    sending = {(message.journey_id, message.step_id) for message in pending}
+    found += [_run(run, reader) for run in inside if (run.journey_id, run.step_id) not in sending]
+    return sorted(found, key=lambda one: (one.at or _LATEST, one.key))
+
+
+def _message(message: MessageFact, reader: Reader) -> Coming:
+    language = reader.language
+    title = Markup("<strong>{}</strong>").format(words.channel_words(message.channel, language))
+    subject = message.subject or message.template or message.text
+    if subject:
+        title += Markup(' <span class="item-subject">{}</span>').format(words.isolated(subject[:120]))
+    held = message.status == "held"
+    remark = ""
+    if message.reason:
+        known = message.reason in message_reasons.SENTENCES
+        remark = (message_reasons.words if known else journey_reasons.step_words)(message.reason, language)
+    why = None
+    if message.journey_id:
+        why = words.fill(
+            language, N_("From the journey %(journey)s"), {"journey": message.journey or message.journey_id}
+        )
+    return Coming(
+        f"m{message.id}",
+        "hand-stop" if held else words.channel_icon(message.channel),
+        "amber" if held else "grey",
+        title,
+        None if held else message.not_before or message.planned_at,
+        remark,
+        why,
+        message.journey_id,
+    )
+
+
+def _run(run: Inside, reader: Reader) -> Coming:
+    language = reader.language
+    held = run.status == "held"
+    paused = run.state == "paused"
+    title = Markup("<strong>{}</strong>").format(words.isolated(run.name))
+    step = step_of(run)
+    if held:
+        remark = translate(language, N_("Stands still until somebody helps; the page of issues says why."))
+    elif paused:
+        remark = translate(language, N_("The journey is paused; everybody keeps their place."))
+    elif run.phase == "waiting":
+        remark = waiting_words(run.wait, language)
+    else:
+        remark = step_words(step, language) if step else ""
+    return Coming(
+        f"j{run.enrolment_id}",
+        "hand-stop" if held else "player-pause" if paused else "hourglass",
+        "amber" if held or paused else "grey",
+        title,
+        None if held or paused else run.due_at,
+        remark,
+        None,
+        run.journey_id,
+    )
+
+
+def step_of(run: Inside) -> Mapping[str, Any] | None:
+    steps = run.resolved.get("steps")
+    return steps.get(run.step_id) if isinstance(steps, Mapping) and run.step_id else None
