@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -101,14 +101,14 @@ def settle(
         .order_by(Message.id)
         .with_for_update(),
     )
-    changes = {
+    choices: dict[Settlement, dict[str, Any]] = {
         "arrived": {"status": "sent", "reason": "settled_sent"},
         "send_again": {"status": "queued", "reason": None, "not_before": moment, "wire_at": None, "expires_at": None},
         "skip": {"status": "skipped", "reason": "settled_not_sent"},
-    }[decision]
+    }
     connection = connection_of(session)
     for row in rows:
-        values = dict(changes)
+        values = dict(choices[decision])
         if decision == "arrived":
             values["sent_at"] = row["wire_at"]
         connection.execute(

@@ -308,7 +308,7 @@ def _compare_count(op: str, found: int, wanted: int) -> bool:
     return {
         "at_least": found >= wanted,
         "at_most": found <= wanted,
-        "exactly": found == wanted,
+        "is": found == wanted,
         "more_than": found > wanted,
         "less_than": found < wanted,
     }[op]

@@ -7,7 +7,7 @@ without this check: a contact without a zone is judged by the journey's fallback
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +30,8 @@ def hours_for(settings: Mapping[str, Any], channel: str, own: Any = None) -> Map
     if own == "any":
         return None
     if own:
-        return own
+        named: Mapping[str, Any] | None = (own.get("channels") or {}).get(channel, own)
+        return named
     table = settings.get("send_hours") or {}
     if channel in table:
         return table[channel]
@@ -80,8 +81,9 @@ def last_open(
     return None
 
 
-def _closing(hours: Mapping[str, Any]) -> Any:
-    return parse_clock(hours["to"])
+def _closing(hours: Mapping[str, Any]) -> time:
+    # "24:00" is the end of the day; the window is open up to its last microsecond.
+    return time.max if hours["to"] == "24:00" else parse_clock(hours["to"])
 
 
 def _day_is_open(hours: Mapping[str, Any], day: date, is_holiday: IsHoliday) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,7 +36,9 @@ def window_start(limit: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> dat
         return add(now, per, zone, -1)
     today = now.astimezone(zone).date()
     if per.get("months"):
-        return at_local(add_months(today.replace(day=1), 1 - per["months"]), time(0), zone)
+        return at_local(
+            add_months(_period(today, per["months"]), _length(per["months"]) - per["months"]), time(0), zone
+        )
     days = per.get("days", 1)
     if days % 7 == 0:
         # Weeks start on Sunday: the working week of both countries we serve first has begun by then.
@@ -73,9 +75,18 @@ def _leaves_window(limit: Mapping[str, Any], sent_at: datetime, zone: ZoneInfo) 
         return add(sent_at, per, zone) + timedelta(microseconds=1)
     day = sent_at.astimezone(zone).date()
     if per.get("months"):
-        return at_local(add_months(day.replace(day=1), per["months"]), time(0), zone)
+        return at_local(add_months(_period(day, per["months"]), per["months"]), time(0), zone)
     days = per.get("days", 1)
     if days % 7 == 0:
         start = day - timedelta(days=(day.weekday() + 1) % 7)
         return at_local(start + timedelta(days=days), time(0), zone)
     return at_local(day + timedelta(days=days), time(0), zone)
+
+
+def _length(months: int) -> int:
+    """The calendar unit of a limit in months: a year when it is whole years, else a month."""
+    return 12 if months % 12 == 0 else 1
+
+
+def _period(day: date, months: int) -> date:
+    return day.replace(month=1, day=1) if _length(months) == 12 else day.replace(day=1)

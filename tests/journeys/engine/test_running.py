@@ -1,0 +1,157 @@
+"""Journeys from entry to end, on a clock that jumps."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from panel.contacts.memberships import add_tag, create_list, join_list, leave_list
+from panel.contacts.models import Contact
+from tests.journeys.engine.world import World
+
+WELCOME = """
+welcome:
+  name: Welcome
+  purpose: marketing
+  start_when: [{joins_list: Newsletter}]
+  stop_when: [{leaves_list: Newsletter}]
+  goal: {event: order_paid, within: 30 days}
+  review_after: 6 months
+  steps:
+    - send: welcome_1
+    - wait: 2 days
+    - send: welcome_2
+    - wait_for: {event: link_clicked}
+      up_to: 3 days
+      then:
+        - tag: warm
+      on_timeout:
+        - note: Did not click, [[first name]]
+    - stop: over
+"""
+
+
+def enter(world: World, name: str = "Dana Levi", **more: object) -> int:
+    contact = world.contact(name, **more)
+    world.do(join_list, contact, "Newsletter", now=world.now)
+    return contact
+
+
+def set_up(world: World) -> None:
+    world.do(create_list, "Newsletter", now=world.now)
+    world.template("welcome_1")
+    world.template("welcome_2")
+    world.publish(WELCOME)
+
+
+def test_a_welcome_series_runs_from_entry_to_end(world: World) -> None:
+    set_up(world)
+    contact = enter(world)
+    world.play(timedelta(days=10))
+    assert world.sent() == ["welcome_1\nHello Dana", "welcome_2\nHello Dana"]
+    assert [outcome for _, outcome in world.trace()] == ["done", "time_came", "done", "timeout", "done", "done"]
+    [run] = world.runs()
+    assert (run.status, run.reason) == ("stopped", "stop_step")
+    kinds = world.timeline(contact)
+    assert kinds.count("message_sent") == 2
+    assert kinds[-1] == "journey_ended"
+
+
+def test_a_click_that_comes_just_before_the_wait_is_not_lost(world: World) -> None:
+    set_up(world)
+    contact = enter(world)
+    world.play(timedelta(days=2, minutes=1))
+    world.event(contact, "link_clicked", url="https://example.com")
+    world.play(timedelta(hours=1))
+    assert "tag_added" in world.timeline(contact)
+    assert world.runs()[0].reason == "stop_step"
+
+
+def test_the_goal_ends_the_run_and_cancels_what_is_queued(world: World) -> None:
+    set_up(world)
+    contact = enter(world)
+    world.play(timedelta(days=1))
+    world.event(contact, "order_paid", amount="100")
+    world.play(timedelta(days=10))
+    [run] = world.runs()
+    assert (run.status, run.reason) == ("goal", "goal")
+    assert len(world.sent()) == 1
+
+
+def test_leaving_the_list_stops_at_once(world: World) -> None:
+    set_up(world)
+    contact = enter(world)
+    world.play(timedelta(days=1))
+    world.do(leave_list, contact, "Newsletter", now=world.now)
+    world.work()
+    assert world.runs()[0].status == "stopped"
+    world.play(timedelta(days=5))
+    assert len(world.sent()) == 1
+
+
+def test_a_second_start_is_refused_and_the_refusal_is_kept(world: World) -> None:
+    set_up(world)
+    contact = enter(world)
+    world.work()
+    world.event(contact, "list_joined", list="Newsletter")
+    world.event(contact, "list_joined", list="Newsletter")
+    world.work()
+    assert world.refusals() == ["already_in"]
+    assert len(world.runs()) == 1
+
+
+def test_nobody_who_did_not_agree_gets_marketing_and_the_timeline_says_why(world: World) -> None:
+    set_up(world)
+    contact = enter(world, consent=())
+    world.play(timedelta(days=10))
+    assert world.sent() == []
+    assert [(one.status, one.reason) for one in world.messages()] == [("skipped", "no_consent")] * 2
+    assert world.timeline(contact).count("message_skipped") == 2
+
+
+CHOICES = """
+choices:
+  name: Choices
+  purpose: service
+  start_when: [{manual: yes}, {tag_added: vip}]
+  only_if: {field: language, is: he}
+  exclude_if: {has_tag: staff}
+  re_enter: always
+  review_after: 1 year
+  steps:
+    - choose:
+        - when: {has_tag: gold}
+          do:
+            - tag: chose gold
+        - when: {has_tag: vip}
+          do:
+            - tag: chose vip
+      otherwise:
+        - tag: chose nothing
+    - id: again
+      note: Round
+    - go_to: again
+      max_times: 2
+    - set: {company: "[[first name]] Ltd"}
+"""
+
+
+def test_choose_go_to_and_set(world: World) -> None:
+    world.publish(CHOICES)
+    contact = world.contact("Yael Cohen", language="he")
+    world.do(add_tag, contact, "vip", now=world.now)
+    world.work()
+    assert world.timeline(contact).count("note_added") == 3
+    assert world.runs()[0].status == "finished"
+    assert world.rows(Contact, id=contact)[0].company == "Yael Ltd"
+
+
+def test_only_if_and_exclude_if_refuse_with_what_was_seen(world: World) -> None:
+    world.publish(CHOICES)
+    persian = world.contact("Sara Ahmadi", language="fa")
+    staff = world.contact("Noa Bar", language="he")
+    world.do(add_tag, staff, "staff", now=world.now)
+    for contact in (persian, staff):
+        world.do(add_tag, contact, "vip", now=world.now)
+    world.work()
+    assert sorted(world.refusals()) == ["excluded", "only_if_false"]
+    assert world.runs() == []
