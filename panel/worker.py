@@ -1,6 +1,6 @@
 """The background processes: `python -m panel.worker worker|ticker [NUMBER]`.
 
-Each opens its own connections. Started under `panel up`, it dies with the supervisor (see `panel.jobs.lifeline`).
+Each opens its own connections. Started under `panel up`, it dies with the supervisor (see `panel.processes.lifeline`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from contextlib import contextmanager
 
 from panel import config as configuration
 from panel.app import create_app
-from panel.jobs import lifeline, ticker, work
+from panel.jobs import ticker, work
 from panel.jobs.broker import redis_url
 from panel.jobs.heartbeats import Heart
+from panel.processes import lifeline
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,7 @@ from panel.cli._application import application
 from panel.cli._language import language
 from panel.db import db, writing
 from panel.installation.operations import set_setting
-from panel.jobs import lifeline
+from panel.processes import lifeline
 from panel.staff.operations import ensure_owner
 
 OWNER = "owner@example.com"

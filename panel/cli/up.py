@@ -21,8 +21,8 @@ from panel.cli._ports import free_port, open_listener
 from panel.cli.web import READY
 from panel.config import Config
 from panel.i18n import N_
-from panel.jobs import embedded, lifeline
-from panel.jobs.supervisor import Program, Supervisor
+from panel.processes import embedded, lifeline
+from panel.processes.supervisor import Program, Supervisor
 
 MODULE = (sys.executable, "-m")
 

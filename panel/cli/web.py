@@ -13,7 +13,7 @@ import click
 
 from panel.cli._application import application, fail
 from panel.i18n import N_
-from panel.jobs import lifeline
+from panel.processes import lifeline
 
 # The supervisor waits for this line before it says that the panel is there.
 READY = "the pages are open"

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from functools import lru_cache
-from pathlib import Path
 
 import redis
 
 from panel.config import Config
-
-# The kernel's limit for the address of a unix socket, without the closing zero byte.
-LONGEST_SOCKET_PATH = 107
-
-
-def embedded_socket(instance: Path) -> Path:
-    """The embedded broker's socket: in the instance folder, or, where that path is too long for a socket, in a private
-    folder under the temporary one whose name follows from the instance, so that every process finds the same."""
-    socket = instance / "broker" / "broker.sock"
-    if len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH:
-        return socket
-    digest = hashlib.sha256(os.fsencode(instance)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"panel-{os.getuid()}-{digest}" / "broker.sock"
+from panel.processes.embedded import embedded_socket
 
 
 def redis_url(config: Config) -> str:

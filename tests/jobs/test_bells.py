@@ -5,9 +5,10 @@ import redis
 
 from panel import jobs
 from panel.jobs import bells, work
-from panel.jobs.broker import connect, connect_waiting, embedded_socket
+from panel.jobs.broker import connect, connect_waiting
 from panel.jobs.drains import DRAINS, Drain
 from panel.jobs.rings import QUEUE, Ring, RingQueue
+from panel.processes.embedded import embedded_socket
 
 CALLS: list[tuple] = []
 

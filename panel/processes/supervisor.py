@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panel.jobs import lifeline
+from panel.processes import lifeline
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 # A program that ran so long is taken for healthy: its next failure is its first.
