@@ -29,9 +29,17 @@ def clean(text: str) -> str:
 
 
 def quoted(text: str) -> bytes:
-    """Quoted-printable with CRLF line ends; starts at the beginning of a line."""
+    """Quoted-printable with CRLF line ends; starts at the beginning of a line and leaves room for one more "="."""
     raw = b2a_qp(text.encode("utf-8", "replace"), istext=True)
-    return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if b"\n" in raw else raw
+    if b"\n" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    last = len(raw) - raw.rfind(b"\n") - 1
+    if last < 76:
+        return raw
+    cut = len(raw) - 4
+    while raw[cut - 1 : cut] == b"=" or raw[cut - 2 : cut - 1] == b"=":
+        cut -= 1  # not inside an encoded byte
+    return raw[:cut] + b"=\r\n" + raw[cut:]
 
 
 def in_html(value: str) -> str:

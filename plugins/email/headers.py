@@ -10,7 +10,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]+")
 _NOT_ID = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.?)+\Z")
 _LONGEST_PLAIN_WORD = 60
-_WORD_BYTES = 42  # 42 bytes are 56 characters of base64, with "=?utf-8?b??=" 68: fits behind any of our header names
+_WORD_BYTES = 39  # 39 bytes are 52 characters of base64, with "=?utf-8?b??=" 64: fits behind any of our header names
 
 
 def one_line(text: str) -> str:
