@@ -7,7 +7,7 @@ run, whatever else somebody writes into the broker.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,9 @@ SLICE_SECONDS = 2.0
 class Drain:
     """`run(limit_seconds, *arguments)` works for about so long and returns a true value while more may be due.
 
-    `due(connection, now)` answers how much is due as a number (an estimate, cheap), or as an iterable of arguments:
-    one ring each. Without `due` the ticker rings every `every` seconds, whether or not there is something to do.
+    `due(connection, now)` answers how much is due as a number (an estimate, cheap), as a mapping from argument to such
+    a number, or as an iterable of arguments: one ring each. Without `due` the ticker rings every `every` seconds,
+    whether or not there is something to do.
     `batch` is what one ring is expected to work off: the ticker rings once for each, up to once per worker.
     """
 
@@ -39,7 +40,7 @@ class Drain:
         """Raises ImportError or AttributeError when the path leads nowhere."""
         return _resolve(self.run)
 
-    def backlog(self, connection: Connection, now: datetime) -> int | Iterable[str]:
+    def backlog(self, connection: Connection, now: datetime) -> int | Mapping[str, int] | Iterable[str]:
         return 1 if self.due is None else _resolve(self.due)(connection, now)
 
 

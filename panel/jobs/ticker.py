@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -52,14 +52,14 @@ class Ticker:
         drain.function()  # nobody is rung for what no worker could do
         with self.around(), db.engine.connect() as connection:
             due = drain.backlog(connection, clock.now())
-        if isinstance(due, Iterable):
-            arguments = list(due)
-            for argument in arguments:
-                ring(drain.name, argument, url=self.url)
-            return len(arguments)
-        if due:
-            ring(drain.name, rings=min(self.workers, math.ceil(due / drain.batch)), url=self.url)
-        return due
+            if isinstance(due, Iterable):
+                # Read while the connection is open: it may be a generator.
+                by_argument = dict(due) if isinstance(due, Mapping) else dict.fromkeys(due, 1)
+            else:
+                by_argument = {"": due} if due else {}
+        for argument, count in by_argument.items():
+            ring(drain.name, argument, rings=min(self.workers, math.ceil(count / drain.batch)), url=self.url)
+        return sum(by_argument.values())
 
     def _tell_once(self, drain: Drain, error: Exception) -> None:
         """Say the same trouble once, not at every tick."""

@@ -61,6 +61,12 @@ def test_it_rings_for_each_argument_that_is_due(ticker, redis_url):
     assert rung(redis_url) == [("count", "accounting"), ("count", "crm")]
 
 
+def test_a_backlog_by_argument_is_shared_among_the_workers(ticker, redis_url):
+    DUE["count"] = {"email": 250, "sms": 1}
+    assert ticker.tick() == {"count": 251}
+    assert rung(redis_url) == [("count", "email")] * 3 + [("count", "sms")]
+
+
 def test_two_tickers_ring_no_more_than_one(ticker, app, redis_url):
     DUE["count"] = 100_000
     ticker.tick()
