@@ -126,7 +126,8 @@ def _about_a_message(checker: Checker, step: dict[str, Any], values: Values) -> 
     if info is None:
         return
     for channel in channels:
-        if info.channels is not None and channel != "preferred" and channel not in info.channels:
+        off = checker.vocabulary.channels is not None and channel not in checker.vocabulary.channels
+        if info.channels is not None and channel != "preferred" and channel not in info.channels and not off:
             checker.key(holder, key, "template_channel", name=step["message"], channel=channel)
     if info.languages is not None:
         missing = [language for language in checker.vocabulary.languages if language not in info.languages]

@@ -78,6 +78,7 @@ def expand(checker: Checker, journey: Block, path: str, blueprints: Block | None
     found = _find(checker, use.value, blueprints)
     body = body_of(found) if found else None
     if found is None or body is None or "use" in body.entries:
+        checker.lenient = True  # what the blueprint would have given is not missing
         return journey
     answers = _answers(checker, journey, found, use, f"{path}/inputs")
     filled = _fill(body, answers)
@@ -98,7 +99,7 @@ def _find(checker: Checker, use: Text, blueprints: Block | None) -> Block | None
         if text is not None:
             # A plugin's blueprint: its lines are not in this file, so everything points at `use`.
             tree = read(text)[1]
-            moved = _move(tree, use.start, use.end) if tree else None
+            moved = move(tree, use.start, use.end) if tree else None
             return moved if isinstance(moved, Block) else None
     return None
 
@@ -116,8 +117,8 @@ def _answers(checker: Checker, journey: Block, blueprint: Block, use: Entry, pat
                 "unknown_answer", entry.start, entry.end, where, guess, blueprint=name, answer=entry.written
             )
         elif isinstance(entry.value, Text):
-            answers[key] = entry.value.value
-            _check_answer(checker, entry.value, questions[key].value, f"{path}/{key}")
+            if _check_answer(checker, entry.value, questions[key].value, f"{path}/{key}"):
+                answers[key] = entry.value.value
     for key, question in questions.items():
         if key in given:
             continue
@@ -129,7 +130,7 @@ def _answers(checker: Checker, journey: Block, blueprint: Block, use: Entry, pat
     return answers
 
 
-def _check_answer(checker: Checker, answer: Text, question: Node, path: str) -> None:
+def _check_answer(checker: Checker, answer: Text, question: Node, path: str) -> bool:
     choose = question.entries.get("choose") if isinstance(question, Block) else None
     kind = normalise(choose.value.value) if choose and isinstance(choose.value, Text) else "text"
     try:
@@ -143,6 +144,8 @@ def _check_answer(checker: Checker, answer: Text, question: Node, path: str) -> 
                 )
     except ScalarError as wrong:
         checker.at(answer, wrong.code, path, wrong.guess, **wrong.params)
+        return False
+    return True
 
 
 def _block(block: Block, key: str) -> dict[str, Entry]:
@@ -165,13 +168,13 @@ def _fill(node: Node, answers: dict[str, str]) -> Node:
     )
 
 
-def _move(node: Node, start: int, end: int) -> Node:
+def move(node: Node, start: int, end: int) -> Node:
     if isinstance(node, Text):
         return replace(node, start=start, end=end)
     if isinstance(node, Items):
-        return Items([_move(value, start, end) for value in node.values], start, end)
+        return Items([move(value, start, end) for value in node.values], start, end)
     return Block(
-        {key: Entry(entry.written, start, end, _move(entry.value, start, end)) for key, entry in node.entries.items()},
+        {key: Entry(entry.written, start, end, move(entry.value, start, end)) for key, entry in node.entries.items()},
         start,
         end,
     )

@@ -259,8 +259,8 @@ class Checker:
         if isinstance(kind.of, Form):
             result: dict[str, Any] = {}
             for name, entry in node.entries.items():
-                identity = self._identity_key(entry, name, f"{path}/{name}")
-                if self._empty(entry, f"{path}/{name}"):
+                identity = self.identity_key(entry, name, f"{path}/{name}")
+                if self.empty(entry, f"{path}/{name}"):
                     continue
                 result[identity] = self.read(entry.value, kind.of, f"{path}/{name}", lambda _v: None)
             return result
@@ -273,11 +273,11 @@ class Checker:
             def put(value: Any, key: str = key) -> None:
                 found[key] = value
 
-            if not self._empty(entry, f"{path}/{entry.written}"):
+            if not self.empty(entry, f"{path}/{entry.written}"):
                 found[key] = self.read(entry.value, kind.of, f"{path}/{entry.written}", put)
         return found
 
-    def _identity_key(self, entry: Entry, name: str, path: str) -> str:
+    def identity_key(self, entry: Entry, name: str, path: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
             guess = scalars.ascii_identity(entry.written) or None
             self.source.add("not_an_identity", entry.start, entry.end, path, guess, value=entry.written)
@@ -293,7 +293,7 @@ class Checker:
             self.source.add("unknown_field", entry.start, entry.end, path, guess, name=entry.written)
         return key or entry.written
 
-    def _empty(self, entry: Entry, path: str) -> bool:
+    def empty(self, entry: Entry, path: str) -> bool:
         value = entry.value
         empty = isinstance(value, Text) and value.plain and not value.value
         if empty:
@@ -313,12 +313,12 @@ class Checker:
             kind = self._key_type(shape, key)
             if kind is None:
                 unknown += 1
-                guesses.add(self._unknown_key(shape, key, entry, path))
+                guesses.add(self.unknown_key(shape, key, entry, path))
                 continue
             if key == "stop" and name == "step" and isinstance(entry.value, Text) and not entry.value.value:
                 values[key] = ""
                 continue
-            if self._empty(entry, f"{path}/{key}"):
+            if self.empty(entry, f"{path}/{key}"):
                 values[key] = None
                 continue
 
@@ -326,7 +326,7 @@ class Checker:
                 values[key] = value
 
             values[key] = self.read(entry.value, kind, f"{path}/{key}", put, event)
-        self._belongs(values, shape, guesses, unknown)
+        self.belongs(values, shape, guesses, unknown)
         return values
 
     def _key_type(self, shape: Shape, key: str) -> Type | None:
@@ -336,7 +336,7 @@ class Checker:
             return shape.channel_keys
         return None
 
-    def _unknown_key(self, shape: Shape, key: str, entry: Entry, path: str) -> str | None:
+    def unknown_key(self, shape: Shape, key: str, entry: Entry, path: str) -> str | None:
         plain = normalise(key.translate(_LOOK_ALIKES))
         known = list(shape.keys)
         if shape.channel_keys is not None:
@@ -354,7 +354,7 @@ class Checker:
         )
         return guess
 
-    def _belongs(self, values: Values, shape: Shape, guesses: set[str | None], unknown: int) -> None:
+    def belongs(self, values: Values, shape: Shape, guesses: set[str | None], unknown: int) -> None:
         node = values.node
         said = [key for key in shape.one_of if key in node.entries]
         if shape.one_of and not said:
@@ -458,7 +458,7 @@ class Checker:
             self._event_field(node, event, field, path, put)
             return f"event.{field}"
         bare = rest if dot and space == "contact" else name
-        if event is not None and self._fields_of(event) and normalise(bare) in (self._fields_of(event) or ()):
+        if event is not None and self.fields_of(event) and normalise(bare) in (self.fields_of(event) or ()):
             return f"event.{normalise(bare)}"
         table = self.vocabulary.table("field")
         if table is None:
@@ -468,7 +468,7 @@ class Checker:
             raise ScalarError("unknown_field", self.source.guess(bare, self.vocabulary.names("field")), name=bare)
         return found
 
-    def _fields_of(self, event: str) -> list[str] | None:
+    def fields_of(self, event: str) -> list[str] | None:
         """The fields of an event, or None when they are not known."""
         name = self.vocabulary.find("event", event)
         fields = (self.vocabulary.events or {}).get(name) if name else None
@@ -478,7 +478,7 @@ class Checker:
         if event is None:
             self.mentions.append(Mention("event_field", field, node, path, put))
             return
-        fields = self._fields_of(event)
+        fields = self.fields_of(event)
         if fields is not None and field not in fields:
             near = self.source.guess(field, fields)
             self.at(node, "unknown_event_field", path, near and f"event.{near}", event=event, name=field)

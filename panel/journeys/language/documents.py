@@ -112,10 +112,10 @@ def check_journey(
     identity, entry = next(iter(tree.entries.items()))
     if known is not None and isinstance(entry.value, Block) and "use" in entry.value.entries:
         use = entry.value.entries["use"].value
-        moved = blueprints._move(known, use.start, use.end)
+        moved = blueprints.move(known, use.start, use.end)
         known = moved if isinstance(moved, Block) else None
     checker.file_journeys = {**checker.file_journeys, identity: identity}
-    checker._identity_key(entry, identity, f"journeys/{identity}")
+    checker.identity_key(entry, identity, f"journeys/{identity}")
     checked = _check_entry(checker, identity, entry, defaults, known, today)
     return Checked(source, tree, _with_problems(source, tree, {identity: checked}))
 
@@ -132,17 +132,17 @@ def _read_file(checker: Checker, tree: Block) -> Values:
     guesses: set[str | None] = set()
     for key, entry in head.entries.items():
         if key not in shape.keys:
-            guesses.add(checker._unknown_key(shape, key, entry, key))
-        elif not checker._empty(entry, key):
+            guesses.add(checker.unknown_key(shape, key, entry, key))
+        elif not checker.empty(entry, key):
             file[key] = checker.read(entry.value, shape.keys[key].type, key, lambda _v: None)
     if lenient:
         entry = tree.entries["journeys"]
-        if not checker._empty(entry, "journeys"):
+        if not checker.empty(entry, "journeys"):
             if not isinstance(entry.value, Block):
                 checker.at(entry.value, "expected_block", "journeys", keys="welcome")
             for identity, journey in _entries(tree, "journeys").items():
-                checker._identity_key(journey, identity, f"journeys/{identity}")
-    checker._belongs(file, shape, guesses, len(guesses))
+                checker.identity_key(journey, identity, f"journeys/{identity}")
+    checker.belongs(file, shape, guesses, len(guesses))
     checker.mentions.clear()
     check_all(checker, file.get("defaults"))
     _version(checker, tree)
@@ -186,7 +186,7 @@ def _check_entry(
     path = f"journeys/{identity}"
     before = len(checker.source.problems)
     values, program = None, None
-    if checker._empty(entry, path):
+    if checker.empty(entry, path):
         pass
     elif not isinstance(entry.value, Block):
         checker.at(entry.value, "expected_block", path, keys="name, purpose, start_when, steps")
@@ -195,7 +195,7 @@ def _check_entry(
         block = expand(checker, entry.value, path, known)
         values = checker.form(block, "journey", path)
         steps = check_whole(checker, values, identity)
-        checker.answers = False
+        checker.answers = checker.lenient = False
         new = checker.source.problems[before:]
         if not any(problem.severity == ERROR for problem in new):
             program = resolve(values, identity, defaults, checker.source)

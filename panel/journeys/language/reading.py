@@ -225,7 +225,10 @@ class _Builder:
             elif isinstance(event, yaml.NodeEvent):
                 self.node(event, start, event.end_mark.index + self.skipped)
             elif isinstance(event, yaml.CollectionEndEvent):
-                self.open.pop()
+                closed = self.open.pop()[0]
+                if event.end_mark.index > event.start_mark.index:  # a bracket; a block has no end of its own
+                    closed.end = event.end_mark.index + self.skipped
+                    _grow(self.open, closed)
         if self.root is None:
             self.source.add("empty_file", 0, 0)
         return self.root
@@ -294,6 +297,7 @@ class _Builder:
         name = normalise(key.value)
         if key.plain and key.value[:1] in "\u00a0\u3000\u2002\u2003\u2007\u202f\u2009" and key.value:
             self.source.add("odd_space", key.start, key.end, word=clean(key.value))
+            return
         first = block.entries.get(name)
         if first is not None:
             line = self.source.position(first.start)[0]

@@ -56,11 +56,13 @@ class _Known:
         """The fields that the starting event may bring; None when they cannot be known."""
         fields: set[str] = set()
         for trigger in self.journey.get("start_when") or []:
-            event = trigger.get("event") if isinstance(trigger, Values) else None
-            found = self.checker._fields_of(event) if event else None
-            if found is None:
+            if not isinstance(trigger, Values) or "form_submitted" in trigger or "page_visited" in trigger:
                 return None
-            fields.update(found)
+            if "event" in trigger:
+                found = self.checker.fields_of(trigger["event"] or "")
+                if found is None:
+                    return None
+                fields.update(found)
         return fields
 
     # --- steps -------------------------------------------------------------------------------------------------------
