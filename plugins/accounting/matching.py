@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class Decision:
     candidates: tuple[int, ...] = ()
 
 
-def decide(hits: Sequence[Hit], linked_elsewhere: frozenset[int] = frozenset()) -> Decision:
+def decide(hits: Sequence[Hit], linked_elsewhere: Container[int] = ()) -> Decision:
     """Choose from what each rule found, in the order of the rules.
 
     The reference is the panel's own number and was written down on purpose: it decides alone. Otherwise all rules

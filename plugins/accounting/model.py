@@ -201,7 +201,8 @@ def standing(
     """The lower of what the row says is left, and what is left after the payments and credits known here.
 
     A payments file is often newer than the invoices file, or the other way round. Taking the lower one may remind
-    somebody a day late; taking the higher one asks for money that was paid. `paid`: the list of open invoices no longer has it.
+    somebody a day late; taking the higher one asks for money that was paid. `paid`: the list of open invoices no longer
+    has it.
     """
     currency = document.total.currency
     received = 0

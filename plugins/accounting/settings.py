@@ -240,12 +240,9 @@ class Options:
 
     def reading_stamp(self) -> str:
         """Changes when the same file would be read differently: then it may be read again."""
-        parts = [
-            repr(self.habits),
-            self.writing,
-            repr(sorted((k.value, sorted(v.items())) for k, v in self.columns.items())),
-        ]
-        return _stamp([*parts, sorted(kind.value for kind in self.full)])
+        columns = sorted((kind.value, sorted(mapping.items())) for kind, mapping in self.columns.items())
+        missing = sorted((kind.value, became) for kind, became in self.missing.items())
+        return _stamp([repr(self.habits), self.writing, columns, missing])
 
     def linking_stamp(self) -> str:
         """Changes when customers would find their contacts differently."""
