@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from panel import i18n
+from panel.i18n import N_
+
+# Sentences of Flask-Admin that we say differently in every language.
+REPLACED = {
+    "Record was successfully created.": N_("Saved."),
+    "Record was successfully saved.": N_("Saved."),
+    "Failed to create record.": N_("It was not saved. Please look at the form again."),
+    "Failed to save record.": N_("It was not saved. Please look at the form again."),
+    "Record does not exist.": N_("It is not there any more."),
+}
 
 
 class _OursFirst:
@@ -24,6 +34,8 @@ class _OursFirst:
     @staticmethod
     def _ours(message: str) -> str | None:
         language = i18n.current_language()
+        if message in REPLACED:
+            return i18n.gettext(REPLACED[message])
         if language == "en":
             return None
         found = i18n.catalogue(language).gettext(message)
