@@ -116,9 +116,10 @@ def _answers(checker: Checker, journey: Block, blueprint: Block, use: Entry, pat
             checker.source.add(
                 "unknown_answer", entry.start, entry.end, where, guess, blueprint=name, answer=entry.written
             )
-        elif isinstance(entry.value, Text):
-            if _check_answer(checker, entry.value, questions[key].value, f"{path}/{key}"):
-                answers[key] = entry.value.value
+        elif isinstance(entry.value, Text) and _check_answer(
+            checker, entry.value, questions[key].value, f"{path}/{key}"
+        ):
+            answers[key] = entry.value.value
     for key, question in questions.items():
         if key in given:
             continue

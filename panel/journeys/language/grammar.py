@@ -542,7 +542,7 @@ FORMS: dict[str, Shape] = {
         N_("a variant"),
         {
             "name": Key(TEXT, N_("a title"), required=True),
-            "share": Key(PERCENT, N_("all shares and hold_out together make 100%"), required=True),
+            "share": Key(PERCENT, N_("all shares and hold_out together make a hundred percent"), required=True),
             "steps": Key(STEPS, N_("the steps of this variant"), required=True),
         },
     ),

@@ -84,7 +84,7 @@ _error(
 )
 _error(
     "several_documents",
-    N_("“---”, “...” and “%%” lines that split or configure the file are not used here."),
+    N_("Lines with “---”, “...” or a percent sign, which split or configure the file, are not used here."),
     N_("Delete the line; one file holds everything."),
 )
 _error(
@@ -251,7 +251,7 @@ _error("never_open", N_("These hours never open: no day is left."), N_("Allow at
 _error(
     "shares",
     N_("The shares, with hold_out, add up to %(sum)s%%, not to 100%%."),
-    N_("Change the shares so that together they make 100%."),
+    N_("Change the shares so that together they make a hundred percent."),
 )
 _error(
     "too_few_variants",

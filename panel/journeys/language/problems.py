@@ -60,7 +60,7 @@ class Problem:
 
     def advice(self, language: str = "en") -> str:
         """What to do about it, as a sentence."""
-        return translate(language, KINDS[self.code].advice)
+        return translate(language, KINDS[self.code].advice, **shown(self.params, language))
 
     def as_dict(self, language: str = "en") -> dict[str, Any]:
         """The problem as JSON-able data, its words in `language`; `help` is the page and anchor that explain it."""
