@@ -57,7 +57,11 @@ class Unit(Protocol):
         """Contacts that match any one given criterion (aliases resolved to the contact that is shown)."""
         ...
 
-    def create_contact(self, contact: NewContact, *, how: str, detail: Mapping[str, Any]) -> int: ...
+    def create_contact(
+        self, contact: NewContact, *, how: str, detail: Mapping[str, Any], starts_journeys: bool = True
+    ) -> int:
+        """Make a new contact and return its id. Raises UserError for an address or a value that cannot be read."""
+        ...
 
     def opt_out(
         self,

@@ -57,7 +57,7 @@ class PanelUnit:
             raise ValueError(f'the event type "{kind}" is not declared: see register_event_types')
         return record(
             self._session,
-            contact_id=contact_id,
+            contact_id=queries.canonical(self._session, contact_id),
             kind=kind,
             occurred_at=occurred_at,
             data=data,
@@ -85,8 +85,11 @@ class PanelUnit:
                 found += queries.by_address(self._session, kind, address.value)
         return list(dict.fromkeys(found))
 
-    def create_contact(self, contact: NewContact, *, how: str, detail: Mapping[str, Any]) -> int:
-        return create_contact(self._session, contact, how=how, detail=detail, by=self._by, match=False)
+    def create_contact(
+        self, contact: NewContact, *, how: str, detail: Mapping[str, Any], starts_journeys: bool = True
+    ) -> int:
+        by = By(source=self._source, starts_journeys=starts_journeys)
+        return create_contact(self._session, contact, how=how, detail=detail, by=by, match=False)
 
     def opt_out(
         self,
@@ -174,7 +177,9 @@ class PanelUnit:
         )
 
     def records(self, kind: str, *, contact_id: int | None = None) -> Iterable[Record]:
-        return [_record(row) for row in records_of(self._session, self._plugin_id, kind, contact_id)]
+        # What was linked to a contact before it was merged into this one is this one's now.
+        ids = [None] if contact_id is None else queries.aliases(self._session, contact_id)
+        return [_record(row) for id_ in ids for row in records_of(self._session, self._plugin_id, kind, id_)]
 
     def raise_issue(self, key: str, sentence: str, **params: Any) -> None:
         raise_issue(
