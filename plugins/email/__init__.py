@@ -10,10 +10,10 @@ from panel.sdk.channels import Channel
 from panel.sdk.context import PluginContext
 from panel.sdk.settings import CheckStep, SettingField
 from panel.sdk.web import PluginPage, Service, Webhook
+from plugins.email import mailbox_page
 from plugins.email.account import FIELDS, mailbox_port
 from plugins.email.channel import EmailChannel
 from plugins.email.check import check_account
-from plugins.email.mailbox_page import mailbox_page, mailbox_webhook
 
 
 @hookimpl
@@ -39,12 +39,12 @@ def register_services(ctx: PluginContext) -> Iterable[Service]:
 
 @hookimpl
 def register_webhooks(ctx: PluginContext) -> Iterable[Webhook]:
-    return [mailbox_webhook(ctx)]
+    return [mailbox_page.webhook(ctx)]
 
 
 @hookimpl
 def register_pages(ctx: PluginContext) -> Iterable[PluginPage]:
-    return [mailbox_page(ctx)]
+    return [mailbox_page.page(ctx)]
 
 
 @hookimpl

@@ -35,7 +35,7 @@ def store_of(ctx: PluginContext) -> Store:
     return Store(ctx.folder / "mailbox")
 
 
-def mailbox_page(ctx: PluginContext) -> PluginPage:
+def page(ctx: PluginContext) -> PluginPage:
     return PluginPage(
         "mailbox",
         N_("Mailbox"),
@@ -45,7 +45,7 @@ def mailbox_page(ctx: PluginContext) -> PluginPage:
     )
 
 
-def mailbox_webhook(ctx: PluginContext) -> Webhook:
+def webhook(ctx: PluginContext) -> Webhook:
     return Webhook("mail", handle=lambda request: serve_mail(ctx, request), methods=("GET",))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import sys
@@ -175,14 +176,14 @@ async def serve(folder: Path, port: int) -> int:
     try:
         await server.start()
     except OSError as error:
-        sys.stderr.write(f"development mailbox: port {port} cannot be opened: {error.strerror}\n")
+        sys.stderr.write(f"development mailbox: port {port} cannot be opened: {os.strerror(error.errno or 0)}\n")
         return 1
-    sys.stdout.write(f"development mailbox on 127.0.0.1:{server.port}\n")
-    sys.stdout.flush()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    sys.stdout.write(f"development mailbox on 127.0.0.1:{server.port}\n")
+    sys.stdout.flush()
     await stop.wait()
     await server.stop()
     return 0
