@@ -113,6 +113,12 @@ class Renderer:
         compiled = self._compiled(row, forms, person, channel)
         if isinstance(compiled, NotRendered):
             return NotRendered(row["id"], compiled.code, compiled.detail)
+        return self.fill(row, compiled, channel, person, address)
+
+    def fill(
+        self, row: Mapping[str, Any], compiled: Compiled, channel: Channel, person: facts.Person, address: str
+    ) -> Rendered | NotRendered:
+        """One message from a compiled form and one contact's values."""
         try:
             return self._fill(row, compiled, channel, person, address)
         except MissingValueError as missing:

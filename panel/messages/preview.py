@@ -1,0 +1,156 @@
+"""Messages for looking at: as they were sent (proven by their hash), or as a template would read for one contact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from panel.errors import Problem, UserError
+from panel.i18n import N_, direction
+from panel.messages import facts, skeletons
+from panel.messages.contents import language_of
+from panel.messages.merge import Fields, check_template
+from panel.messages.models import Message
+from panel.messages.rendering import NotRendered, Renderer
+from panel.messages.safe_html import frame, safe_html
+from panel.sdk.channels import Channel, Shown, TemplateContent, digest
+from panel.sdk.merge import TemplateError
+
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+TEMPLATE_ERRORS = {
+    "field_in_code": N_("[[%(field)s]] stands inside %(where)s, where no value can be written safely"),
+    "field_in_host": N_("[[%(field)s]] stands where the address of a link begins; write the beginning out"),
+    "html_unreadable": N_("The HTML cannot be read: %(detail)s"),
+}
+
+
+@dataclass(frozen=True)
+class AsSent:
+    """A stored message taken apart. `proven`: its bytes, rebuilt from what is stored, have the hash noted then."""
+
+    message: Message
+    payload: bytes
+    proven: bool
+    shown: Shown
+    language: str
+    links: Sequence[str] = ()
+    own_base: str = ""
+
+    @property
+    def html(self) -> str:
+        return safe_html(self.shown.html, self.own_base)
+
+    @property
+    def document(self) -> str:
+        """The document for the sandboxed frame."""
+        return frame(self.html, self.language, direction(self.language))
+
+
+def as_sent(session: Session, message: Message, channel: Channel | None, own_base: str) -> AsSent:
+    """Rebuild what was sent from its stored skeleton and values; nothing of today's template or contact is read.
+
+    Raises UserError when nothing was stored (the message never went out) or its skeleton is gone.
+    """
+    if not message.skeleton or message.values is None:
+        raise UserError("not_sent_yet", N_("This message has not gone out, so there is nothing to show."))
+    skeleton = skeletons.load(session, [message.skeleton]).get(message.skeleton)
+    if skeleton is None:
+        raise UserError("content_gone", N_("What was sent is not stored any more."))
+    payload = skeleton.fill([str(value).encode("utf-8") for value in message.values])
+    if channel is None:
+        shown = Shown(message.subject or "", "", payload.decode("utf-8", "replace"))
+    else:
+        shown = channel.show(payload)
+    language = message.language or language_of(TemplateContent(shown.subject, shown.html, shown.text))
+    proven = message.content_sha256 is not None and digest(payload) == message.content_sha256
+    return AsSent(message, payload, proven, shown, language, skeleton.links, own_base)
+
+
+@dataclass(frozen=True)
+class TemplatePreview:
+    """A template as one contact would get it. Without `shown` the problems say why."""
+
+    shown: Shown | None = None
+    language: str = "en"
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def document(self) -> str:
+        shown = self.shown or Shown()
+        return frame(safe_html(shown.html), self.language, direction(self.language))
+
+
+class _PreviewRenderer(Renderer):
+    """Without tracking: links show their real targets, and our own links lead nowhere."""
+
+    targets: Sequence[str] = ()
+
+    def link_target(self, kind: str, message_id: int, number: int) -> str:
+        if kind == "link":
+            return self.targets[number] if number < len(self.targets) else "#"
+        if kind == "pixel":
+            return PIXEL
+        return self._addresses.base + "/u/preview"
+
+
+def preview_template(
+    session: Session,
+    content: TemplateContent,
+    channel: Channel,
+    contact_id: int | None,
+    *,
+    public_url: str,
+    purpose: str = "marketing",
+    given: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+) -> TemplatePreview:
+    """How `content` reads for this contact, with everything that is wrong with it. Nothing is stored or counted.
+
+    Without a contact, and for fields that only a journey could give, the field's own name stands in its place.
+    """
+    custom = facts.custom_fields(session)
+    problems = check_template(content, custom)
+    if not content.language:
+        content = TemplateContent(content.subject, content.html, content.text, language_of(content))
+    renderer = _PreviewRenderer(session, {channel.name: channel}, public_url, b"preview", now=now)
+    prepared = renderer.prepare(content, channel, purpose == "marketing")
+    try:
+        compiled = skeletons.compile_cached(channel, prepared)
+    except TemplateError as error:
+        sentence = TEMPLATE_ERRORS.get(error.code, N_("This text cannot be sent: %(code)s"))
+        wrong = Problem(error.code, sentence, {"code": error.code, **error.params})
+        return TemplatePreview(None, content.language, [*problems, wrong])
+    renderer.targets = compiled.skeleton.links
+    person = facts.people(session, [contact_id], custom).get(contact_id) if contact_id else None
+    person = person or facts.Person(0, "preview", content.language, None, {})
+    blanks = {name: f"[{_readable(name, custom, content.language)}]" for name in compiled.fields}
+    person.values = {**blanks, **{name: value for name, value in person.values.items() if value}}
+    for name in ("unsubscribe_link", "preferences_link", "personal_link", "company_name", "company_address", "today"):
+        if person.values.get(name, "").startswith("["):
+            del person.values[name]
+    row = {
+        "id": 0, "contact_id": person.id, "channel": channel.name, "purpose": purpose, "our_message_id": "preview@nava",
+        "rules": {"if_missing": "blank", "values": dict(given or {})}, "language": None,
+    }  # fmt: skip
+    result = renderer.fill(row, compiled, channel, person, _sample_address(channel, person))
+    if isinstance(result, NotRendered):
+        return TemplatePreview(None, content.language, [*problems, Problem(result.code, result.detail)])
+    return TemplatePreview(channel.show(result.payload), content.language, problems)
+
+
+def _sample_address(channel: Channel, person: facts.Person) -> str:
+    known = person.addresses.get(channel.address_kind)
+    if known:
+        return known[0][0]
+    return {"email": "contact@example.com", "phone": "+972500000000"}.get(channel.address_kind, "preview")
+
+
+def _readable(name: str, custom: Sequence[Any], language: str) -> str:
+    for _, one in Fields(custom).labels():
+        if one.name == name:
+            return one.label(language)
+    return name.partition(".")[2] or name
