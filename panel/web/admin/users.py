@@ -31,31 +31,39 @@ ROLE_TONES = {"owner": "purple", "marketing": "blue", "support": "green", "viewe
 _HANDLE = re.compile(r"^[a-z][a-z0-9_.-]{0,59}$")
 
 
-class EditUserForm(BaseForm):
-    name = StringField(lazy_gettext("Name"), [InputRequired(), Length(max=200)])
-    handle = StringField(
+def _name_field() -> Any:
+    return StringField(lazy_gettext("Name"), [InputRequired(), Length(max=200)])
+
+
+def _role_field() -> Any:
+    choices = [(role.value, lazy_gettext(ROLE_LABELS[role])) for role in RoleName]
+    return SelectField(lazy_gettext("Role"), choices=choices, default=RoleName.SUPPORT.value)
+
+
+def _handle_field() -> Any:
+    wrong = lazy_gettext("Small Latin letters, digits, dot, dash; it begins with a letter.")
+    return StringField(
         lazy_gettext("Short name"),
-        [
-            MayBeEmpty(),
-            Regexp(_HANDLE, message=lazy_gettext("Small Latin letters, digits, dot, dash; it begins with a letter.")),
-        ],
+        [MayBeEmpty(), Regexp(_HANDLE, message=wrong)],
         description=lazy_gettext("Journeys call a colleague by it: owner: dana"),
         render_kw={"class": "ltr", "dir": "ltr"},
     )
-    role = SelectField(
-        lazy_gettext("Role"),
-        choices=[(role.value, lazy_gettext(ROLE_LABELS[role])) for role in RoleName],
-        default=RoleName.SUPPORT.value,
-    )
+
+
+# The fields are made twice: WTForms orders a form by when its fields were made, so sharing them would mix the order.
+class EditUserForm(BaseForm):
+    name = _name_field()
+    handle = _handle_field()
+    role = _role_field()
     active = BooleanField(lazy_gettext("May log in"), default=True)
 
 
 class NewUserForm(BaseForm):
+    name = _name_field()
     email = StringField(lazy_gettext("Email"), [InputRequired(), Length(max=255)], render_kw={"type": "email"})
-    name = EditUserForm.name
-    role = EditUserForm.role
+    role = _role_field()
     language = SelectField(lazy_gettext("Language"), choices=list(LANGUAGE_NAMES.items()))
-    handle = EditUserForm.handle
+    handle = _handle_field()
 
     def validate_email(self, field: Any) -> None:
         try:
