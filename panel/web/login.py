@@ -76,7 +76,8 @@ def login_settings(config: Config) -> dict[str, Any]:
         "REMEMBER_COOKIE_SECURE": config.public_url.startswith("https://"),
         "PERMANENT_SESSION_LIFETIME": 14 * 24 * 3600,
         "WTF_CSRF_TIME_LIMIT": None,  # the token lives as long as the session, so that a long-open form still saves
-        "RATELIMIT_STORAGE_URI": config.redis_url or "memory://",
+        # The limiter calls a broker on a unix socket redis+unix://, everybody else unix://.
+        "RATELIMIT_STORAGE_URI": (config.redis_url or "memory://").replace("unix://", "redis+unix://", 1),
         "RATELIMIT_STORAGE_OPTIONS": {"socket_connect_timeout": 2} if config.redis_url else {},
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,  # without the broker the limits still hold, per process
     }
