@@ -52,13 +52,13 @@ class Banner:
         if self._shown:
             return
         self._shown = True
-        rows = [(N_("Open"), self.config.public_url)]
+        rows = [(N_("Open this address"), self.config.public_url)]
         if owner := self.found.get("owner"):
             rows += [
                 (N_("Log in as"), owner["email"]),
                 (N_("One-time password"), owner["password"]),
             ]
-        rows += [(N_("Data"), str(self.config.instance)), (N_("Logs"), str(self.log))]
+        rows += [(N_("Data folder"), str(self.config.instance)), (N_("Log file"), str(self.log))]
         labels = [say(label) for label, _ in rows]
         width = max(map(len, labels))
         click.echo("")

@@ -19,12 +19,14 @@ COMMAND = [sys.executable, "-m", "panel", "up"]
 
 
 def processes_of(instance: Path) -> dict[int, str]:
-    """All living processes that belong to this instance, by their environment; the test's own children excepted."""
+    """All living processes that belong to this instance: by their environment, or, for the broker (which overwrites its
+    own with its title), by the folder it works in."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                if f"PANEL_INSTANCE={instance}\0".encode() in (entry / "environ").read_bytes() + b"\0":
+                named = f"PANEL_INSTANCE={instance}\0".encode() in (entry / "environ").read_bytes() + b"\0"
+                if named or instance in (entry / "cwd").readlink().parents:
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     return found
 
@@ -59,7 +61,7 @@ class Up:
 
     @property
     def url(self) -> str:
-        return self.wait_for(r"Open +(http://\S+)").group(1)
+        return self.wait_for(r"Open this address +(http://\S+)").group(1)
 
     def ended(self, seconds: float = 30) -> int:
         return self.process.wait(seconds)
@@ -186,7 +188,7 @@ def test_a_killed_worker_comes_back(up):
 
 def test_a_killed_broker_comes_back_and_the_workers_find_it(up):
     def pids():
-        return [pid for pid, command in processes_of(up.instance).items() if "valkey" in command or "redis-" in command]
+        return [pid for pid, command in processes_of(up.instance).items() if "unixsocket:" in command]
 
     (before,) = pids()
     os.kill(before, signal.SIGKILL)
