@@ -7,12 +7,12 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.contacts.addresses import Address
+from panel.contacts.copying import put_rows
 from panel.contacts.models import Contact, ContactAddress, FieldValue
 from panel.contacts.search import search_text
 from panel.contacts.values import Value
@@ -64,63 +64,51 @@ def insert_contacts(session: Session, drafts: Sequence[Draft], *, now: datetime)
         return []
     connection = connection_of(session)
     ids = list(next_ids(connection, "contacts", len(drafts)))
-    connection.execute(
-        insert(Contact),
+    pairs = list(zip(ids, drafts, strict=True))
+    put_rows(
+        connection,
+        Contact,
+        (
+            "id", "public_id", "name", "first_name", "last_name", "company", "language", "time_zone", "owner_id",
+            "reference", "search_text", "created_at", "updated_at",
+        ),
         [
-            {
-                "id": id_,
-                "public_id": new_public_id(),
-                "name": draft.name[:300],
-                "first_name": draft.first_name[:150],
-                "last_name": draft.last_name[:150],
-                "company": draft.company[:200],
-                "language": draft.language,
-                "time_zone": draft.time_zone,
-                "owner_id": draft.owner_id,
-                "reference": draft.reference,
-                "search_text": draft.search_text,
-                "created_at": now,
-                "updated_at": now,
-            }
-            for id_, draft in zip(ids, drafts, strict=True)
+            (
+                id_, new_public_id(), one.name[:300], one.first_name[:150], one.last_name[:150], one.company[:200],
+                one.language, one.time_zone, one.owner_id, one.reference, one.search_text, now, now,
+            )
+            for id_, one in pairs
         ],
-    )
+    )  # fmt: skip
     insert_addresses(
         session,
-        ((id_, address, position) for id_, draft in zip(ids, drafts, strict=True)
-         for position, address in enumerate(draft.addresses)),
+        ((id_, address, position) for id_, one in pairs for position, address in enumerate(one.addresses)),
         now=now,
-    )  # fmt: skip
+    )
     insert_values(
         session,
-        ((id_, field_id, value) for id_, draft in zip(ids, drafts, strict=True)
-         for field_id, value in draft.values.items() if value.text),
-    )  # fmt: skip
+        ((id_, field_id, value) for id_, one in pairs for field_id, value in one.values.items() if value.text),
+    )
     return ids
 
 
 def insert_addresses(session: Session, rows: Iterable[tuple[int, Address, int]], *, now: datetime) -> None:
     """Store addresses as (contact id, address, position). The caller knows that they are new to the contact."""
-    stored: list[dict[str, Any]] = [
-        {
-            "contact_id": contact_id,
-            "kind": address.kind,
-            "value": address.value,
-            "shown": address.shown,
-            "position": position,
-            "created_at": now,
-        }
+    stored = [
+        (contact_id, address.kind, address.value, address.shown, "", position, now)
         for contact_id, address, position in rows
     ]
     if stored:
-        connection_of(session).execute(insert(ContactAddress), stored)
+        columns = ("contact_id", "kind", "value", "shown", "label", "position", "created_at")
+        put_rows(connection_of(session), ContactAddress, columns, stored)
 
 
 def insert_values(session: Session, rows: Iterable[tuple[int, int, Value]]) -> None:
     """Store values of custom fields as (contact id, field id, value). The caller knows that there were none."""
-    stored = [{"contact_id": contact_id, "field_id": field_id, **value.plain()} for contact_id, field_id, value in rows]
+    stored = [(contact_id, field_id, value.text, value.number, value.day) for contact_id, field_id, value in rows]
     if stored:
-        connection_of(session).execute(insert(FieldValue), stored)
+        columns = ("contact_id", "field_id", "text", "number", "day")
+        put_rows(connection_of(session), FieldValue, columns, stored)
 
 
 def refresh_search(session: Session, contact_ids: Collection[int]) -> None:
