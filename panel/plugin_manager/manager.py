@@ -1,13 +1,15 @@
 """The plugins of one application: which there are, what the enabled ones offer, and calling them safely.
 
-The manager lives as long as its process. States and settings are in SQL; `refresh_if_changed` compares one small number
-and takes over what another process changed, so a running worker needs no restart when somebody flips a switch.
+The manager lives as long as its process. States and settings are in SQL; one small number tells whether another
+process changed them. It is compared when somebody asks what there is, at most once a second, and by
+`refresh_if_changed` at once, so a running worker needs no restart when somebody flips a switch.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +51,7 @@ from panel.sdk.web import PluginPage, Service, Webhook
 log = logging.getLogger(__name__)
 
 State = Literal["on", "off", "broken"]
+CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ class PluginManager:
         self._picture = _Picture()
         self._lock = threading.RLock()
         self._troubles: dict[str, Problem] = {}
+        self._checked_at = float("-inf")
+        self._painting = False
         self._look()
 
     # What there is
@@ -228,6 +233,7 @@ class PluginManager:
 
     def refresh_if_changed(self, session: Session) -> bool:
         """Take over what changed in the database since last time; True when anything did. One small read otherwise."""
+        self._checked_at = time.monotonic()
         version = state_version(session)
         if version == self._picture.version:
             return False
@@ -253,19 +259,27 @@ class PluginManager:
             raise_issue(session, key, code=problem.code, sentence=problem.sentence, params=problem.params)
 
     def _now(self) -> _Picture:
-        if self._picture.version is None:
-            with self._lock:
-                if self._picture.version is None:
-                    self._first_picture()
+        if self._picture.version is None or self._is_stale():
+            self._check()
         return self._picture
 
-    def _first_picture(self) -> None:
-        """Read the states in a session of our own; before the first migration there are none, and defaults count."""
-        try:
-            with Session(db.engine) as session:
-                self.refresh_if_changed(session)
-        except DBAPIError:
-            self._picture = self._paint(None, {})
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._checked_at > CHECK_SECONDS
+
+    def _check(self) -> None:
+        """Refresh in a session of our own: the asker may be in the middle of a transaction of any kind."""
+        with self._lock:
+            # While plugins declare, they may ask about themselves; and another thread may have been here before us.
+            if self._painting or (self._picture.version is not None and not self._is_stale()):
+                return
+            self._checked_at = time.monotonic()
+            try:
+                with Session(db.engine) as session:
+                    self.refresh_if_changed(session)
+            except DBAPIError:
+                # Before the first migration there are no states, and defaults count; later the last picture does.
+                if self._picture.version is None:
+                    self._picture = self._paint(None, {})
 
     def _offers(self) -> Iterable[Offer]:
         return self._now().offers.values()
@@ -298,6 +312,13 @@ class PluginManager:
         self._doubles.append(LoadedPlugin(found.id, found.source, found.folder, problem=problem))
 
     def _paint(self, version: int | None, rows: Mapping[str, PluginState]) -> _Picture:
+        self._painting = True
+        try:
+            return self._painted(version, rows)
+        finally:
+            self._painting = False
+
+    def _painted(self, version: int | None, rows: Mapping[str, PluginState]) -> _Picture:
         before = self._picture
         infos: list[PluginInfo] = []
         offers: dict[str, Offer] = {}
