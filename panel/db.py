@@ -122,9 +122,16 @@ def writing() -> Iterator[Session]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session for reading only; nothing is committed."""
-    with Session(db.engine) as session:
-        yield session
+    """A session for reading only; nothing is committed.
+
+    It never asks for SQLite's write lock, so it may be opened while this very thread holds it.
+    """
+    token = write_intent.set(False)
+    try:
+        with Session(db.engine) as session:
+            yield session
+    finally:
+        write_intent.reset(token)
 
 
 def connection_of(session: Session | Connection) -> Connection:

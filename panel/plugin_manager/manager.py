@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from panel.db import db
+from panel.db import reading
 from panel.errors import Problem, UserError
 from panel.i18n import N_
 from panel.issues.operations import raise_issue, resolve_issue
@@ -274,7 +274,7 @@ class PluginManager:
                 return
             self._checked_at = time.monotonic()
             try:
-                with Session(db.engine) as session:
+                with reading() as session:
                     self.refresh_if_changed(session)
             except DBAPIError:
                 # Before the first migration there are no states, and defaults count; later the last picture does.
