@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from panel.db import reading
+from panel.db import db, reading
 from panel.errors import Problem, UserError
 from panel.i18n import N_
 from panel.issues.operations import raise_issue, resolve_issue
