@@ -11,6 +11,7 @@ from panel.consent.models import Consent
 from panel.contacts import operations
 from panel.contacts.operations import By
 from panel.db import next_ids
+from panel.journeys.language import check
 from panel.journeys.models import Enrolment, Journey, JourneyVersion
 from panel.messages.models import Message
 from panel.sdk.context import NewContact
@@ -28,18 +29,20 @@ SUBJECTS = {
     "en": ("Welcome!", "A small gift for you", "Great, thanks! Can I change the address of order 1234?"),
 }
 WELCOME = {"he": "ברוכים הבאים", "fa": "خوش‌آمدگویی", "en": "Welcome series"}
-RESOLVED: dict[str, Any] = {
-    "name": "Welcome series",
-    "purpose": "marketing",
-    "settings": {},
-    "start_when": [{"on": "joins_list", "list": "Newsletter"}, {"on": "manual"}],
-    "first": "welcome_1",
-    "steps": {
-        "welcome_1": {"id": "welcome_1", "verb": "send", "message": "welcome_1", "via": ["email"]},
-        "wait_after_welcome_1": {"id": "wait_after_welcome_1", "verb": "wait"},
-        "reminder": {"id": "reminder", "verb": "send", "message": "reminder", "via": ["sms"]},
-    },
-}
+JOURNEY_TEXT = """language: 1
+journeys:
+  welcome:
+    name: {name}
+    purpose: marketing
+    start_when:
+      - joins_list: Newsletter
+      - manual: yes
+    review_after: 6 months
+    steps:
+      - send: welcome_1
+      - wait: 2 days
+      - send: {{message: reminder, via: sms}}
+"""
 
 
 def make_journey(session: Session, now: datetime, *, name: str = "Welcome series", id_: str = "welcome") -> int:
@@ -47,10 +50,11 @@ def make_journey(session: Session, now: datetime, *, name: str = "Welcome series
     journey = Journey(id=id_, name=name, state="live", created_at=now, updated_at=now)
     session.add(journey)
     session.flush()
+    program = check(JOURNEY_TEXT.format(name=name)).journeys["welcome"].program
+    assert program is not None
     version = JourneyVersion(
-        journey_id=id_, number=7, sha256=f"{id_:0<64}", source_yaml="", resolved=RESOLVED | {"name": name},
-        published_at=now,
-    )  # fmt: skip
+        journey_id=id_, number=7, sha256=f"{id_:0<64}", source_yaml="", resolved=program | {"id": id_}, published_at=now
+    )
     session.add(version)
     session.flush()
     journey.live_version_id = version.id
@@ -66,7 +70,7 @@ def make_contact(session: Session, now: datetime, language: str = "he") -> int:
         session,
         NewContact(
             name=f"{first} {last}", first_name=first, last_name=last, emails=[email], phones=[phone],
-            language=language, reference="ABC-123",
+            language=language, reference="ABC-123" if language == "en" else f"ABC-{language}",
         ),
         how="import",
         detail={"file": "אנשי קשר.xlsx" if language == "he" else "contacts.xlsx", "row": 12},
@@ -97,7 +101,7 @@ def add_message(
     session.add(
         Message(
             id=id_, dedupe_key=f"test:{id_}", our_message_id=f"m{id_}@panel.test", contact_id=contact_id,
-            channel=channel, journey_id=journey_id, step_id="welcome_1" if journey_id else None, address=address,
+            channel=channel, journey_id=journey_id, step_id="send_welcome_1" if journey_id else None, address=address,
             subject=subject, status=status, reason=reason, planned_at=at, not_before=at,
             skeleton=("0" * 64) if status in ("sent", "delivered") else None, **more,
         )
@@ -125,7 +129,7 @@ def make_story(session: Session, now: datetime, language: str = "he") -> int:
     session.add(
         Enrolment(
             id=enrolment, journey_id="welcome", version_id=version, contact_id=contact_id,
-            entered_at=now - timedelta(days=3), status="active", step_id="wait_after_welcome_1",
+            entered_at=now - timedelta(days=3), status="active", step_id="wait_after_send_welcome_1",
             step_began_at=now - timedelta(days=1), phase="waiting", due_at=now + timedelta(hours=20),
             wait={"kind": "wait", "until": (now + timedelta(hours=20)).isoformat()},
         )
@@ -171,8 +175,8 @@ def make_story(session: Session, now: datetime, language: str = "he") -> int:
     add_message(session, contact_id, now + 4 * timedelta(hours=1), status="queued", subject=gift,
                 reason="postponed_hours", kinds=())  # fmt: skip
     operations.add_note(session, contact_id, "Prefers calls after five.\nהעדיפה שיחה בערב.", now=now - 2 * minute)
-    record(session, contact_id=contact_id, kind="form_submitted", occurred_at=now - 5 * day,
-           data={"form": "Contact us", "topic": "delivery", "message": "When do you open?"}, source="form:contact")  # fmt: skip
+    form = {"form": "Contact us", "topic": "delivery", "message": "When do you open?"}
+    record(session, contact_id=contact_id, kind="form_submitted", occurred_at=now - 5 * day, data=form, source="form")
     record(session, contact_id=contact_id, kind="order_paid", occurred_at=now - 10 * day,
            data={"amount": "1240.50", "currency": "ILS", "order": "A-1007"}, source="api")  # fmt: skip
     record(session, contact_id=contact_id, kind="oldplugin.letter_posted", occurred_at=now - 12 * day,

@@ -22,16 +22,19 @@ from panel.contacts.queries import aliases, canonical
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
+from panel.journeys import reasons
+from panel.journeys.by_hand import journeys_to_start, retry, start_by_hand, take_out
+from panel.journeys.models import Enrolment
 from panel.timeline.queries import Cursor
 from panel.web.access import requires
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
+from panel.web.forms import ask_first
 from panel.web.preferences import current_reader
 from panel.web.timeline import card as cards
 from panel.web.timeline import items, queries, upcoming
 from panel.web.timeline.reach import reachable
-from panel.web.timeline.starting import start_by_hand, startable
-from panel.web.timeline.steps import step_words
+from panel.web.timeline.steps import step_sentence
 from panel.web.timeline.why import answers
 
 FILTERS = (
@@ -231,13 +234,13 @@ class ContactCardView(PanelView):
         """Start a journey for this contact by hand: which one, then the same gates as any other start."""
         contact = _shown(public_id)
         if request.method == "POST":
-            refusal = start_by_hand(_session(), contact.id, request.form.get("journey", ""), current_user.id)
-            if refusal is None:
-                db.session.commit()
+            outcome = start_by_hand(_session(), contact.id, request.form.get("journey", ""), user_id=current_user.id)
+            db.session.commit()  # a refused start is recorded too
+            if outcome.code == "entered":
                 flash(gettext("The journey has started for this contact."), "success")
                 return _back(public_id)
-            db.session.commit()  # a refused start is recorded too
-            flash(gettext("The journey did not start: %(reason)s", reason=refusal), "warning")
+            why = reasons.entry_words(outcome.code, current_language())
+            flash(gettext("The journey did not start: %(reason)s", reason=why), "warning")
             return redirect(url_for(".start", public_id=public_id), 303)
         return self.render(
             "contact/choose.html",
@@ -246,12 +249,31 @@ class ContactCardView(PanelView):
             back=url_for(".index", public_id=public_id),
             question=gettext("Which journey?"),
             field="journey",
-            choices=startable(_session(), current_language()),
+            choices=[(id_, name, "") for id_, name in journeys_to_start(_session())],
             button=gettext("Start the journey"),
             empty=gettext("No journey can be started by hand"),
             empty_more=gettext("A live journey with “manual: yes” under start_when appears here."),
             empty_icon="route",
         )
+
+    @expose("/<public_id>/runs/<int:enrolment_id>/<any(retry, take_out):what>", methods=["POST"])
+    @requires("journeys.start")
+    def run(self, public_id: str, enrolment_id: int, what: str) -> ResponseReturnValue:
+        """Let a run that stands still try again, or take the contact out of the journey."""
+        contact = _shown(public_id)
+        run = db.session.get(Enrolment, enrolment_id)
+        if run is None or run.contact_id not in aliases(_session(), contact.id):
+            abort(404)
+        if what == "retry":
+            retry(_session(), [enrolment_id])
+        else:
+            question = gettext("Take this contact out of the journey?")
+            more = gettext("What was still planned in it will not be sent. The timeline keeps what happened.")
+            if page := ask_first(question, button=gettext("Take out"), more=more):
+                return page
+            take_out(_session(), enrolment_id, user_id=current_user.id)
+        db.session.commit()
+        return _back(public_id)
 
 
 def as_sent_url(message_id: int) -> str:
@@ -315,12 +337,12 @@ def _edit_url(contact: Contact) -> str | None:
 
 
 def _run(run: cards.Inside, language: str) -> SimpleNamespace:
-    step = upcoming.step_of(run)
     return SimpleNamespace(
         journey_id=run.journey_id,
         name=run.name,
         status=run.status,
-        step=step_words(step, language) if step else (run.step_id or ""),
+        step=step_sentence(run.resolved, run.step_id, language),
+        enrolment_id=run.enrolment_id,
         at=run.due_at,
     )
 

@@ -25,6 +25,7 @@ from panel.contacts.models import (
     ListMember,
     Tag,
 )
+from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, Journey, JourneyVersion
 from panel.staff.models import User
 
@@ -63,7 +64,7 @@ class Inside:
     due_at: datetime | None
     entered_at: datetime
     wait: Mapping[str, Any]
-    resolved: Mapping[str, Any]
+    resolved: Program
 
 
 @dataclass(frozen=True)

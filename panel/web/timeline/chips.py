@@ -14,6 +14,13 @@ from panel.messages import reasons
 from panel.web.timeline import words
 from panel.web.timeline.facts import Line, MessageFact, Touch
 
+_SETTLED = {
+    "arrived": N_("Settled: it went out"),
+    "delivered": N_("Settled: it went out"),
+    "sent": N_("Settled: it went out"),
+    "settled_sent": N_("Settled: it went out"),
+    "send_again": N_("Settled: it is sent again"),
+}
 _NO_COUNT = frozenset({"machine", "proxy"})
 
 
@@ -93,8 +100,7 @@ def message_chips(
 def _add_doubt(message: MessageFact, story: Sequence[Line], at: dict[str, datetime], chips: _Chips) -> None:
     if "message_settled" in at:
         outcome = next((one.data.get("outcome") for one in story if one.kind == "message_settled"), "")
-        went = outcome in ("sent", "settled_sent", "delivered")
-        label = N_("Settled: it went out") if went else N_("Settled: it did not go out")
+        label = _SETTLED.get(str(outcome), N_("Settled: it did not go out"))
         chips.add("settled", "circle-check", label, "grey", at["message_settled"])
     elif message.status == "unknown":
         chips.add("unknown", "help-circle", N_("In doubt"), "amber", is_trouble=True)

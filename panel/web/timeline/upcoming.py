@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from markupsafe import Markup
 
@@ -16,7 +15,7 @@ from panel.messages import reasons as message_reasons
 from panel.web.timeline import words
 from panel.web.timeline.card import Inside
 from panel.web.timeline.facts import MessageFact
-from panel.web.timeline.steps import step_words, waiting_words
+from panel.web.timeline.steps import step_sentence, waiting_words
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -76,7 +75,6 @@ def _run(run: Inside, reader: Reader) -> Coming:
     held = run.status == "held"
     paused = run.state == "paused"
     title = Markup("<strong>{}</strong>").format(words.isolated(run.name))
-    step = step_of(run)
     if held:
         remark = translate(language, N_("Stands still until somebody helps; the page of issues says why."))
     elif paused:
@@ -84,7 +82,7 @@ def _run(run: Inside, reader: Reader) -> Coming:
     elif run.phase == "waiting":
         remark = waiting_words(run.wait, language)
     else:
-        remark = step_words(step, language) if step else ""
+        remark = step_sentence(run.resolved, run.step_id, language)
     return Coming(
         f"j{run.enrolment_id}",
         "hand-stop" if held else "player-pause" if paused else "hourglass",
@@ -95,8 +93,3 @@ def _run(run: Inside, reader: Reader) -> Coming:
         None,
         run.journey_id,
     )
-
-
-def step_of(run: Inside) -> Mapping[str, Any] | None:
-    steps = run.resolved.get("steps")
-    return steps.get(run.step_id) if isinstance(steps, Mapping) and run.step_id else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from panel.calendars import Reader
 from panel.journeys import reasons
+from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, EntryCheck, Journey, JourneyVersion, StepRun
 from panel.messages import reasons as message_reasons
-from panel.web.timeline.steps import step_icon, step_words
+from panel.web.timeline.steps import step_icon, step_sentence
 
 _TROUBLE = ("held", "passed", "timeout")
 
@@ -69,7 +70,8 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
     ids = {run.journey_id for run, _, _ in runs} | {check.journey_id for check in refused}
     if journey_id:
         ids.add(journey_id)
-    names = dict(session.execute(select(Journey.id, Journey.name).where(Journey.id.in_(sorted(ids)))).tuples().all())
+    rows = session.execute(select(Journey.id, Journey.name).where(Journey.id.in_(sorted(ids))))
+    names = {id_: name for id_, name in rows}
     found = []
     for id_ in sorted(ids, key=lambda one: (names.get(one) or one).casefold()):
         if id_ not in names:
@@ -93,29 +95,24 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
     return found
 
 
-def _run(
-    run: Enrolment, number: int | None, resolved: Mapping[str, Any] | None, visits: Sequence[StepRun], language: str
-) -> Run:
-    steps = (resolved or {}).get("steps") or {}
-    here = steps.get(run.step_id) if run.step_id else None
+def _run(run: Enrolment, number: int | None, resolved: Program | None, visits: Sequence[StepRun], language: str) -> Run:
     return Run(
         run.entered_at,
         run.ended_at,
         reasons.status_words(run.status, language),
         reason_words(run.reason, language) if run.reason else "",
         number or 0,
-        step_words(here, language) if here and run.ended_at is None else "",
+        step_sentence(resolved, run.step_id, language) if run.ended_at is None else "",
         run.due_at,
-        tuple(_visit(one, steps.get(one.step_id), language) for one in visits),
+        tuple(_visit(one, resolved, language) for one in visits),
     )
 
 
-def _visit(visit: StepRun, step: Mapping[str, Any] | None, language: str) -> Visit:
-    known = step or {"verb": visit.kind}
+def _visit(visit: StepRun, program: Program | None, language: str) -> Visit:
     return Visit(
         visit.ended_at,
-        step_icon(known),
-        step_words(known, language) if step else visit.step_id,
+        step_icon(visit.kind),
+        step_sentence(program, visit.step_id, language),
         reasons.step_words(visit.outcome, language),
         reason_words(visit.reason, language) if visit.reason else "",
         visit.outcome.startswith(_TROUBLE) or bool(visit.reason),

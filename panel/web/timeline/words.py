@@ -45,6 +45,9 @@ HOW = {
     "soft": N_("for now"),
     "sent": N_("it went out"),
     "not_sent": N_("it did not go out"),
+    "arrived": N_("it went out"),
+    "skip": N_("it was given up"),
+    "send_again": N_("it is sent again"),
     "human": N_("a person"),
     "proxy": N_("a mail service"),
     "machine": N_("a machine"),
@@ -109,7 +112,7 @@ def channel_icon(channel: str) -> str:
 
 def how_words(code: str, language: str) -> str:
     """A short code of an event (how, by whom, how badly) in words; what has no words is shown as it came."""
-    known = HOW.get(code) or (HOW["plugin"] if code.startswith("plugin:") else None)
+    known = HOW.get(code) or HOW.get({"plugin": "plugin", "user": "person"}.get(code.partition(":")[0], ""))
     return translate(language, known) if known else code
 
 
