@@ -1,8 +1,12 @@
-"""Asking before something is done that cannot be undone, with and without JavaScript."""
+"""Forms: asking before something cannot be undone (with and without JavaScript), and the options of a select."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from flask import render_template, request
+from wtforms.fields.choices import SelectChoice
 
 from panel.web.addresses import back_url
 
@@ -27,3 +31,8 @@ def ask_first(question: str, *, button: str, more: str = "", danger: bool = True
         fields=fields,
         cancel_url=back_url(),
     )
+
+
+def options(pairs: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
+    """(value, words) pairs as the choices of a select; words may be lazy."""
+    return [SelectChoice(value, words) for value, words in pairs]

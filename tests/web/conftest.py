@@ -45,8 +45,8 @@ class Person:
         assert found, page
         return found[1]
 
-    def post(self, url: str, page: str = "/admin/", **data: Any) -> Any:
-        return self.client.post(url, data={"csrf_token": self.token(page), **data})
+    def post(self, path: str, page: str = "/admin/", **data: Any) -> Any:
+        return self.client.post(path, data={"csrf_token": self.token(page), **data})
 
 
 @pytest.fixture

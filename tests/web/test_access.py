@@ -56,7 +56,7 @@ def test_hidden_buttons_are_refused_when_pressed_anyway(logged_in, session, url,
     answer = logged_in("viewer").post(url, **data)
     assert answer.status_code == 403
     assert "may not" in answer.text
-    session.expire_all()
+    session.rollback()
     assert session.scalars(select(Tag.name)).all() == ["old"]
 
 

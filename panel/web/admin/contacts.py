@@ -29,6 +29,7 @@ from panel.web.access import must
 from panel.web.admin.base import PanelModelView, chips
 from panel.web.admin.labels import LANGUAGE_NAMES
 from panel.web.admin.listing import ListFilter
+from panel.web.forms import options
 
 
 class ContactForm(BaseForm):
@@ -45,7 +46,7 @@ class ContactForm(BaseForm):
     language = SelectField(
         lazy_gettext("Language of their messages"),
         [Optional()],
-        choices=[("", "–"), *LANGUAGE_NAMES.items()],
+        choices=options([("", "–"), *LANGUAGE_NAMES.items()]),
         coerce=lambda v: v or "",
     )
     reference = StringField(lazy_gettext("Your number for this contact"), [Length(max=120)], render_kw={"class": "ltr"})
@@ -243,7 +244,8 @@ class ContactsView(PanelModelView):
     def refused(form: Any, error: UserError) -> bool:
         """Say what is wrong beside the field it is about."""
         db.session.rollback()
-        field = form._fields.get(error.problem.where)
+        # Refusals about an address carry its kind at the beginning of their code: email_invalid, phone_invalid.
+        field = form._fields.get(error.problem.where or error.code.partition("_")[0])
         words = error.words(current_language())
         if field is not None:
             field.errors = [*field.errors, words]
@@ -319,10 +321,11 @@ def _form_class() -> type[ContactForm]:
     for info in custom_fields(db.session()):
         label = info.label(current_language())
         if info.type == "choice":
-            fields[info.name] = SelectField(label, choices=["", *info.choices], validate_choice=False)
+            choices = options((c, c) for c in ("", *info.choices))
+            fields[info.name] = SelectField(label, choices=choices, validate_choice=False)
         elif info.type == "yes_no":
             words = [("", "–"), ("yes", gettext("yes")), ("no", gettext("no"))]
-            fields[info.name] = SelectField(label, choices=words, validate_choice=False)
+            fields[info.name] = SelectField(label, choices=options(words), validate_choice=False)
         elif info.type in {"number", "money"}:
             # Not type=number: browsers drop Persian digits there.
             fields[info.name] = StringField(label, render_kw={"inputmode": "decimal", "class": "ltr"})

@@ -19,6 +19,7 @@ from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
 from panel.staff.operations import record_audit
 from panel.web import filters
 from panel.web.admin.base import PanelModelView, chip, chips
+from panel.web.forms import options
 
 TYPE_WORDS = {
     "text": (N_("Text"), "forms"),
@@ -39,7 +40,7 @@ class NewFieldForm(BaseForm):
     )
     type = SelectField(
         lazy_gettext("Type"),
-        choices=[(t, lazy_gettext(TYPE_WORDS[t][0])) for t in TYPES],
+        choices=options((t, lazy_gettext(TYPE_WORDS[t][0])) for t in TYPES),
         description=lazy_gettext("It cannot be changed later."),
     )
     choices = TextAreaField(

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import request
-from sqlalchemy import Select, tuple_
+from sqlalchemy import Select, literal, tuple_
 from werkzeug.datastructures import MultiDict
 
-from panel.db import from_micros, to_micros
+from panel.db import UTCDateTime, from_micros, to_micros
 
 PAGE_SIZES = (25, 50, 100)
 # Names of the address that belong to the list itself; everything else in the query string is a filter.
@@ -64,10 +64,10 @@ def read_cursor(text: str | None, model: Any, columns: Sequence[str]) -> tuple[A
         if len(numbers) != len(columns):
             return None
         return tuple(
-            from_micros(n) if issubclass(getattr(model, name).type.python_type, datetime) else n
+            from_micros(n) if isinstance(getattr(model, name).type, UTCDateTime) else n
             for n, name in zip(numbers, columns, strict=True)
         )
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # OSError: a time beyond what the machine can count
         return None
 
 
@@ -77,11 +77,11 @@ def keyset_page(query: Select[Any], model: Any, columns: Sequence[str], size: in
     after = read_cursor(request.args.get("after"), model, columns)
     before = read_cursor(request.args.get("before"), model, columns)
     backwards = before is not None and after is None
-    # Typed by the columns, or SQLite would compare its integers with a written date.
     edge = before if backwards else after
     if edge is not None:
-        bound = tuple_(*keys)
-        query = query.where(bound > edge if backwards else bound < edge)
+        # Typed column by column: SQLAlchemy would give every part of the tuple the type of the first.
+        here, there = tuple_(*keys), tuple_(*(literal(v, key.type) for v, key in zip(edge, keys, strict=True)))
+        query = query.where(here > there if backwards else here < there)
     order = [key.asc() if backwards else key.desc() for key in keys]
     rows = list(session.scalars(query.order_by(None).order_by(*order).limit(size + 1)))
     has_more = len(rows) > size

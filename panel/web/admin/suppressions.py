@@ -25,24 +25,20 @@ from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView
 from panel.web.admin.listing import ListFilter
+from panel.web.forms import options
+
+# "Every channel" first: that is what a person who blocks an address by hand usually means.
+_CHANNELS = [(c, lazy_gettext(labels.CHANNELS[c][0])) for c in sorted(labels.CHANNELS, key=lambda c: c != "*")]
+# The other reasons are found out by sending, never chosen by a person.
+_REASONS = [(c, lazy_gettext(labels.SUPPRESSION_REASONS[c][0])) for c in ("manual", "legal", "unsubscribed")]
 
 
 class SuppressionForm(BaseForm):
     address = StringField(
         lazy_gettext("Email or phone"), [InputRequired(), Length(max=320)], render_kw={"class": "ltr", "dir": "ltr"}
     )
-    channel = SelectField(
-        lazy_gettext("Channel"),
-        choices=[
-            (code, lazy_gettext(words)) for code, (words, _) in (("*", labels.CHANNELS["*"]), *labels.CHANNELS.items())
-        ][: len(labels.CHANNELS)],
-    )
-    reason = SelectField(
-        lazy_gettext("Reason"),
-        choices=[
-            (code, lazy_gettext(labels.SUPPRESSION_REASONS[code][0])) for code in ("manual", "legal", "unsubscribed")
-        ],
-    )
+    channel = SelectField(lazy_gettext("Channel"), choices=options(_CHANNELS))
+    reason = SelectField(lazy_gettext("Reason"), choices=options(_REASONS))
     note = TextAreaField(lazy_gettext("Note"), [Length(max=2000)], render_kw={"rows": 3, "dir": "auto"})
 
 

@@ -13,6 +13,7 @@ from panel.contacts.models import ContactTag, Tag
 from panel.i18n import lazy_gettext, ngettext
 from panel.web.admin.base import PanelModelView, chip
 from panel.web.admin.lists import count_members, members_link
+from panel.web.forms import options
 
 COLORS = (
     ("", lazy_gettext("Grey")),
@@ -26,7 +27,7 @@ COLORS = (
 
 class TagForm(BaseForm):
     name = StringField(lazy_gettext("Name"), [InputRequired(), Length(max=120)])
-    color = SelectField(lazy_gettext("Colour"), [Optional()], choices=list(COLORS))
+    color = SelectField(lazy_gettext("Colour"), [Optional()], choices=options(COLORS))
 
 
 class TagsView(PanelModelView):

@@ -25,7 +25,7 @@ from panel.web import filters
 from panel.web.access import requires
 from panel.web.admin.base import PanelModelView, chip
 from panel.web.admin.labels import LANGUAGE_NAMES
-from panel.web.forms import ask_first
+from panel.web.forms import ask_first, options
 
 ROLE_TONES = {"owner": "purple", "marketing": "blue", "support": "green", "viewer": ""}
 _HANDLE = re.compile(r"^[a-z][a-z0-9_.-]{0,59}$")
@@ -36,7 +36,7 @@ def _name_field() -> Any:
 
 
 def _role_field() -> Any:
-    choices = [(role.value, lazy_gettext(ROLE_LABELS[role])) for role in RoleName]
+    choices = options((role.value, lazy_gettext(ROLE_LABELS[role])) for role in RoleName)
     return SelectField(lazy_gettext("Role"), choices=choices, default=RoleName.SUPPORT.value)
 
 
@@ -62,7 +62,7 @@ class NewUserForm(BaseForm):
     name = _name_field()
     email = StringField(lazy_gettext("Email"), [InputRequired(), Length(max=255)], render_kw={"type": "email"})
     role = _role_field()
-    language = SelectField(lazy_gettext("Language"), choices=list(LANGUAGE_NAMES.items()))
+    language = SelectField(lazy_gettext("Language"), choices=options(LANGUAGE_NAMES.items()))
     handle = _handle_field()
 
     def validate_email(self, field: Any) -> None:
