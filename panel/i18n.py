@@ -61,9 +61,14 @@ def catalogue(language: str) -> _gettext.NullTranslations:
 
 
 def translate(language: str, message: str, /, **params: Any) -> str:
-    """Return `message` in `language`, its `%(name)s` slots filled from `params`."""
+    """Return `message` in `language`, its `%(name)s` slots filled from `params`.
+
+    A parameter may be a mapping of languages to words: something that was said in all of them when it was stored.
+    """
     text = catalogue(language).gettext(message) if language != "en" and message else message
-    return text % params if params else text
+    if not params:
+        return text
+    return text % {k: v.get(language, v.get("en", "")) if isinstance(v, dict) else v for k, v in params.items()}
 
 
 def current_language() -> str:

@@ -58,7 +58,8 @@ class JourneyVersion(Base):
 
 
 class JourneyFile(Base):
-    """What we last read of journeys.yaml on disk, so that a change is noticed once."""
+    """What we last read of journeys.yaml on disk, so that a change is noticed once. `seen` maps each journey to the
+    sha256 of its text there: an edit in the panel is only replaced when that very journey changed on disk."""
 
     __tablename__ = "journey_files"
 
@@ -66,6 +67,7 @@ class JourneyFile(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     read_at: Mapped[datetime]
     problems: Mapped[list[Any]] = mapped_column(default=list)
+    seen: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class Enrolment(Base):

@@ -382,6 +382,11 @@ def _explain(source: Source, error: yaml.YAMLError, skipped: int) -> None:
         value = re.match(r"\s*(?:-\s+)?[^:]*:\s+(.*)", source.line_text(line)[:400])
         source.add(code, index, index + 1, "", _quoted(value[1]) if value else None)
         return
+    if code == "yaml_syntax" and "flow node" in said and not source.text[index:].strip():
+        last = max(source.text.rfind("[", 0, index), source.text.rfind("{", 0, index))
+        if last >= 0:
+            source.add("unclosed_bracket", last, last + 1)
+            return
     if code == "unclosed_bracket":
         opened = getattr(error, "context_mark", None)
         index = opened.index + skipped if opened else index

@@ -240,6 +240,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("read_at", panel.db.UTCDateTime(timezone=True), nullable=False),
         sa.Column("problems", sa.JSON(), nullable=False),
+        sa.Column("seen", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("path", name=op.f("pk_journey_files")),
     )
     op.create_table(

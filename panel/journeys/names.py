@@ -1,0 +1,79 @@
+"""The names that journeys may use on this installation, for the checker and the editor."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from panel.contacts.models import ContactList, Tag
+from panel.contacts.queries import all_fields
+from panel.i18n import LANGUAGES
+from panel.journeys.language import FieldInfo, TemplateInfo, Vocabulary
+from panel.journeys.models import Journey
+from panel.messages.models import Template, TemplateForm
+from panel.plugin_manager import manager
+from panel.staff.models import Role, User
+from panel.timeline.models import CustomEventType
+from panel.timeline.registry import types
+
+# These are made when they are needed, so they are never empty.
+_ALWAYS = frozenset({"personal_link"})
+
+
+def vocabulary(session: Session) -> Vocabulary:
+    """Everything that has a name here, as of now. Needs an application context (for the plugins).
+
+    Segments, forms, pages and calendars are not checked yet: the panel has no place to make them.
+    """
+    plugins = manager.current()
+    events: dict[str, tuple[str, ...] | None] = {
+        one.name: tuple(field.name for field in one.fields) for one in (*types.all(), *plugins.event_types())
+    }
+    for custom in session.scalars(select(CustomEventType)):
+        # An event of the business's own may bring fields that nobody declared.
+        events[custom.name] = tuple(custom.fields) or None
+    return Vocabulary(
+        channels=tuple(plugins.channels()),
+        events=events,
+        lists=tuple(session.scalars(select(ContactList.name))),
+        tags=tuple(session.scalars(select(Tag.name))),
+        fields={
+            field.name: FieldInfo(tuple(field.names()), field.type, field.name in _ALWAYS)
+            for field in all_fields(session)
+        },
+        templates=_templates(session),
+        people=_people(session),
+        checks=tuple(plugins.conditions()),
+        actions=tuple(plugins.actions()),
+        journeys=tuple(session.scalars(select(Journey.id))),
+        blueprints={name: blueprint.text for name, blueprint in plugins.blueprints().items()},
+        plugins=tuple(plugin.id for plugin in plugins.loaded if plugin.state == "on"),
+    )
+
+
+def _templates(session: Session) -> dict[str, TemplateInfo]:
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    query = (
+        select(Template.name, TemplateForm.channel, TemplateForm.language)
+        .outerjoin(TemplateForm, TemplateForm.version_id == Template.current_version_id)
+        .where(Template.archived_at.is_(None))
+    )
+    for name, channel, language in session.execute(query):
+        channels, languages = found.setdefault(name, (set(), set()))
+        if channel:
+            channels.add(channel)
+            # A form without a language serves all of them.
+            languages.update((language,) if language else LANGUAGES)
+    return {
+        name: TemplateInfo(frozenset(channels), frozenset(languages)) for name, (channels, languages) in found.items()
+    }
+
+
+def _people(session: Session) -> tuple[str, ...]:
+    """Colleagues by name, first name and address, and the roles they have."""
+    known: dict[str, None] = dict.fromkeys(session.scalars(select(Role.name)))
+    for name, email in session.execute(select(User.name, User.email).where(User.active)):
+        for word in (name, (name or "").split(" ")[0], email, (email or "").split("@")[0]):
+            if word:
+                known[word] = None
+    return tuple(known)

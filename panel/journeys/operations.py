@@ -1,0 +1,370 @@
+"""Writing journeys: drafts, publishing, pausing, and the watch on journeys.yaml.
+
+What runs is a version in the database and nothing else. A draft is always saved, even a broken one; publishing makes a
+new version that never changes again, or says everything that is wrong and leaves the live version as it is.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.errors import UserError
+from panel.i18n import LANGUAGES, N_
+from panel.issues.operations import raise_issue, resolve_issue
+from panel.journeys.engine.running import RUNNING
+from panel.journeys.file import journey_text, journey_texts, read_file, self_contained, sha256_of
+from panel.journeys.language import (
+    Checked,
+    CheckedJourney,
+    Problem,
+    Program,
+    Running,
+    Vocabulary,
+    carry_over,
+    check,
+    check_journey,
+    not_running_yet,
+)
+from panel.journeys.language.checking import Values
+from panel.journeys.language.reading import read
+from panel.journeys.models import Journey, JourneyFile, JourneyVersion
+from panel.staff.models import User
+from panel.staff.operations import record_audit
+
+_FILE_ISSUE = "journeys_file"
+
+
+class NotPublishedError(UserError):
+    """The draft has problems; `problems` holds all of them. The live version is as it was."""
+
+    def __init__(self, journey_id: str, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            "journey_has_problems",
+            N_("%(journey)s was not published: %(n)s problems. The first, on line %(line)s: %(problem)s"),
+            journey=journey_id,
+            n=len(problems),
+            line=problems[0].line,
+            problem={language: problems[0].words(language) for language in LANGUAGES},
+        )
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Published:
+    """`is_new` False: the text is that of a version which already exists, and nothing was written."""
+
+    journey_id: str
+    version_id: int
+    number: int
+    is_new: bool
+    warnings: tuple[Problem, ...] = ()
+
+
+# --- drafts ----------------------------------------------------------------------------------------------------------
+
+
+def save_draft(
+    session: Session, journey_id: str, text: str, *, by: User | None = None, now: datetime | None = None
+) -> Journey:
+    """Keep the text that a person is editing, whatever it says. A text like the live one leaves no draft."""
+    now = now or clock.now()
+    journey = _journey(session, journey_id, now)
+    if text == live_text(session, journey):
+        journey.draft_text = journey.draft_sha256 = journey.draft_saved_at = journey.draft_saved_by = None
+    else:
+        journey.draft_text, journey.draft_sha256 = text, sha256_of(text)
+        journey.draft_saved_at, journey.draft_saved_by = now, by.id if by else None
+    journey.updated_at = now
+    session.flush()
+    return journey
+
+
+def _journey(session: Session, journey_id: str, now: datetime) -> Journey:
+    journey = session.get(Journey, journey_id)
+    if journey is None:
+        journey = Journey(id=journey_id, name=journey_id, state="draft", labels=[], created_at=now, updated_at=now)
+        session.add(journey)
+    return journey
+
+
+def live_text(session: Session, journey: Journey) -> str | None:
+    """The text of the live version as the editor shows it: the journey alone, without defaults; None without one."""
+    version = session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
+    return journey_text(version.source_yaml, journey.id) if version else None
+
+
+def text_of(session: Session, journey: Journey) -> str:
+    """What the editor opens: the draft if there is one, else the live text."""
+    if journey.draft_text is not None:
+        return journey.draft_text
+    return live_text(session, journey) or ""
+
+
+# --- publishing ------------------------------------------------------------------------------------------------------
+
+
+def publish(
+    session: Session,
+    journey_id: str,
+    *,
+    text: str | None = None,
+    file_text: str | None = None,
+    by: User | None = None,
+    note: str = "",
+    vocabulary: Vocabulary | None = None,
+    running: Running = RUNNING,
+    now: datetime | None = None,
+) -> Published:
+    """Make a new version of the draft (or of `text`) and let it run.
+
+    `file_text` is journeys.yaml as it is now, for the defaults and blueprints that the journey depends on. The journey
+    becomes live unless its text says paused or closing, or a person paused it and the text did not change its mind.
+    Raises UserError when there is nothing to publish, and NotPublishedError with every problem otherwise; nothing is
+    written then. A text equal to that of the live version makes no new version.
+    """
+    now = now or clock.now()
+    journey = session.get(Journey, journey_id)
+    text = text if text is not None else (text_of(session, journey) if journey else "")
+    if not text.strip():
+        raise UserError("nothing_to_publish", N_("There is no draft of a journey “%(journey)s”."), journey=journey_id)
+    checked, program = _ready(journey_id, text, file_text, vocabulary, running, now.date())
+    source_yaml = self_contained(journey_id, text, file_text)
+    sha256 = sha256_of(source_yaml)
+    journey = _journey(session, journey_id, now)
+    live = session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
+    same = session.scalars(
+        select(JourneyVersion).where(JourneyVersion.journey_id == journey_id, JourneyVersion.sha256 == sha256)
+    ).first()
+    version = same or _new_version(session, journey_id, source_yaml, sha256, program, live, by, note, now)
+    if version is not live:
+        _go_live(journey, version, live, now)
+        detail = {"version": version.number, "note": note}
+        record_audit(session, action="journey_published", user=by, subject=journey_id, detail=detail, at=now)
+    journey.draft_text = journey.draft_sha256 = journey.draft_saved_at = journey.draft_saved_by = None
+    journey.updated_at = now
+    resolve_issue(session, f"{_FILE_ISSUE}:{journey_id}")
+    session.flush()
+    return Published(journey_id, version.id, version.number, same is None, checked.warnings)
+
+
+def _ready(
+    journey_id: str,
+    text: str,
+    file_text: str | None,
+    vocabulary: Vocabulary | None,
+    running: Running,
+    today: date,
+) -> tuple[CheckedJourney, Program]:
+    """The checked journey and its program, or NotPublishedError with everything that is in the way."""
+    if file_text and (broken := read(file_text)[0].problems):
+        raise NotPublishedError(journey_id, broken)
+    around = (
+        [problem for problem in check(file_text, vocabulary).problems if problem.path.startswith("defaults")]
+        if file_text
+        else []
+    )
+    checked = check_journey(text, file_text, vocabulary, today=today)
+    found = checked.journeys.get(journey_id)
+    if found is None:
+        other = next(iter(checked.journeys), "")
+        if not checked.problems:
+            raise UserError(
+                "another_journey",
+                N_("This text must be the journey “%(journey)s” and nothing else; it begins with “%(found)s”."),
+                journey=journey_id,
+                found=other,
+            )
+        raise NotPublishedError(journey_id, checked.problems)
+    problems = [*around, *found.problems]
+    if found.program is not None:
+        problems += [_located(problem, checked, found) for problem in not_running_yet(found.program, running)]
+    if problems or found.program is None:
+        raise NotPublishedError(journey_id, problems or checked.problems)
+    return found, found.program
+
+
+def _located(problem: Problem, checked: Checked, journey: CheckedJourney) -> Problem:
+    """A problem about a key of the journey itself, with the line of that key."""
+    if problem.line or not isinstance(journey.values, Values):
+        return problem
+    key = problem.path.split("/")[2] if problem.path.count("/") > 1 else None
+    start, end = journey.values.place(key)
+    line, column = checked.source.position(start)
+    end_line, end_column = checked.source.position(end)
+    return replace(problem, line=line, column=column, end_line=end_line, end_column=end_column)
+
+
+def _new_version(
+    session: Session,
+    journey_id: str,
+    source_yaml: str,
+    sha256: str,
+    program: Program,
+    live: JourneyVersion | None,
+    by: User | None,
+    note: str,
+    now: datetime,
+) -> JourneyVersion:
+    last = session.scalar(select(func.max(JourneyVersion.number)).where(JourneyVersion.journey_id == journey_id))
+    version = JourneyVersion(
+        journey_id=journey_id,
+        number=(last or 0) + 1,
+        sha256=sha256,
+        source_yaml=source_yaml,
+        resolved=carry_over(live.resolved, program) if live else program,
+        published_at=now,
+        published_by=by.id if by else None,
+        note=note,
+    )
+    session.add(version)
+    session.flush()
+    return version
+
+
+def _go_live(journey: Journey, version: JourneyVersion, live: JourneyVersion | None, now: datetime) -> None:
+    program = version.resolved
+    journey.live_version_id = version.id
+    journey.name = program["name"]
+    journey.labels = program["labels"]
+    journey.review_due = _review_due(program["review_after"], now.date())
+    unchanged = live is not None and live.resolved["state"] == program["state"]
+    if not unchanged or journey.state not in ("live", "paused", "closing"):
+        # Publishing is the decision to let it run, so a text that still says draft does not hold it back.
+        journey.state = "live" if program["state"] == "draft" else program["state"]
+        journey.paused_at = now if journey.state == "paused" else None
+
+
+def _review_due(review: dict[str, Any], today: date) -> date:
+    if review["on"]:
+        return date.fromisoformat(review["on"])
+    after = review["after"]
+    month = today.month - 1 + after["months"]
+    year, month = today.year + month // 12, month % 12 + 1
+    day = min(today.day, calendar.monthrange(year, month)[1])
+    return date(year, month, day) + timedelta(days=after["days"], seconds=after["seconds"])
+
+
+# --- the state of a live journey -------------------------------------------------------------------------------------
+
+
+def pause(session: Session, journey_id: str, *, by: User | None = None, now: datetime | None = None) -> Journey:
+    """Hold everybody inside in place; nobody leaves and nobody enters until it is resumed."""
+    return _change_state(session, journey_id, ("live", "closing"), "paused", by, now or clock.now())
+
+
+def resume(session: Session, journey_id: str, *, by: User | None = None, now: datetime | None = None) -> Journey:
+    """Let a paused journey run again."""
+    return _change_state(session, journey_id, ("paused",), "live", by, now or clock.now())
+
+
+def close(session: Session, journey_id: str, *, by: User | None = None, now: datetime | None = None) -> Journey:
+    """Let nobody enter any more; those inside finish, then the journey is ended."""
+    return _change_state(session, journey_id, ("live", "paused"), "closing", by, now or clock.now())
+
+
+_REFUSALS = {
+    "paused": N_("%(journey)s is not running, so it cannot be paused."),
+    "live": N_("%(journey)s is not paused, so it cannot be resumed."),
+    "closing": N_("%(journey)s is neither running nor paused, so it cannot be closed."),
+}
+
+
+def _change_state(
+    session: Session, journey_id: str, allowed: Sequence[str], state: str, by: User | None, now: datetime
+) -> Journey:
+    journey = session.get(Journey, journey_id)
+    if journey is None or journey.live_version_id is None:
+        raise UserError("journey_not_published", N_("%(journey)s was never published."), journey=journey_id)
+    if journey.state not in allowed:
+        raise UserError("journey_not_in_that_state", _REFUSALS[state], journey=journey.name or journey_id)
+    before, journey.state = journey.state, state
+    journey.paused_at = now if state == "paused" else None
+    journey.updated_at = now
+    record_audit(
+        session,
+        action=f"journey_{state}",
+        user=by,
+        subject=journey_id,
+        detail={"before": before},
+        at=now,
+    )
+    session.flush()
+    return journey
+
+
+# --- the file on disk ------------------------------------------------------------------------------------------------
+
+
+def watch_file(
+    session: Session, path: Path, *, vocabulary: Vocabulary | None = None, now: datetime | None = None
+) -> Checked | None:
+    """Look at journeys.yaml: each journey whose text changed there becomes a draft for an admin to publish.
+
+    A journey with mistakes becomes a draft as well, and an issue names file, line and fix. The live versions and the
+    other journeys of the file are not touched. Returns None when the file is the one that was read last.
+    """
+    now = now or clock.now()
+    found = read_file(path)
+    row = session.get(JourneyFile, str(path))
+    if row is None and not found.sha256:
+        return None
+    if row is not None and row.sha256 == found.sha256:
+        return None
+    if row is None:
+        row = JourneyFile(path=str(path), sha256="", read_at=now, problems=[], seen={})
+        session.add(row)
+    checked = check(found.data, vocabulary, today=now.date())
+    row.sha256, row.read_at = found.sha256, now
+    row.problems = [problem.as_dict("en") for problem in checked.problems]
+    texts = journey_texts(found.text or "")
+    if checked.tree is None and found.sha256:
+        _tell(session, _FILE_ISSUE, path, checked.problems, None, now)
+        return checked
+    rest = [p for p in checked.problems if not any(p in journey.problems for journey in checked.journeys.values())]
+    of_file = [p for p in checked.problems if p in rest or p.path.partition("/")[0] in ("defaults", "language", "")]
+    _tell(session, _FILE_ISSUE, path, of_file, None, now)
+    seen = dict(row.seen or {})
+    for journey_id, text in texts.items():
+        sha256 = sha256_of(text)
+        if seen.get(journey_id) != sha256:
+            save_draft(session, journey_id, text, now=now)
+        seen[journey_id] = sha256
+        own = [problem for problem in checked.journeys[journey_id].problems if problem not in of_file]
+        _tell(session, f"{_FILE_ISSUE}:{journey_id}", path, own, journey_id, now)
+    row.seen = {journey_id: sha256 for journey_id, sha256 in seen.items() if journey_id in texts}
+    session.flush()
+    return checked
+
+
+def _tell(
+    session: Session, key: str, path: Path, problems: Sequence[Problem], journey_id: str | None, now: datetime
+) -> None:
+    """An issue about the first of these problems, or none any more."""
+    if not problems:
+        resolve_issue(session, key)
+        return
+    first = problems[0]
+    raise_issue(
+        session,
+        key,
+        code=first.code,
+        sentence=N_("%(file)s, line %(line)s: %(problem)s %(fix)s"),
+        params={
+            "file": path.name,
+            "line": first.line,
+            "problem": {language: first.words(language) for language in LANGUAGES},
+            "fix": {language: first.advice(language) for language in LANGUAGES},
+            "count": len(problems),
+        },
+        journey_id=journey_id,
+        now=now,
+    )
