@@ -32,7 +32,8 @@ from plugins.accounting.model import (
 )
 
 CUSTOMER, INVOICE, PAYMENT = "customer", "invoice", "payment"
-FILE, SIGHTING, STATE, COLLECTION = "file", "sighting", "state", "collection"  # the last: what went into out/
+FILE, SIGHTING, STATE = "file", "sighting", "state"
+COLLECTION, FORGOTTEN = "collection", "forgotten"  # what went into out/; whose rows are never taken again
 
 
 def short(key: str) -> str:
@@ -40,24 +41,28 @@ def short(key: str) -> str:
     return key if len(key) <= 150 else f"{key[:100]}…{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}"
 
 
+def fingerprint(number: str) -> str:
+    """What is kept of an erased customer's number, which may be an e-mail address."""
+    return hashlib.blake2b(number.encode(), digest_size=20).hexdigest()
+
+
 @dataclass(frozen=True)
 class Customer:
-    """`implicit`: known only from invoices, no customers file told of it. `erased`: forgotten on request, keep away."""
+    """`implicit`: known only from invoices, no customers file told of it. `gone`: a full list left it out."""
 
     party: Party
     link: Decision = Decision("unmatched")
     implicit: bool = False
     gone: bool = False
-    erased: bool = False
     origin: str = ""  # "customers.csv:17"
     problem: str = ""  # why no contact could be made, in words
 
     @property
     def contact_id(self) -> int | None:
-        return None if self.erased else self.link.contact_id
+        return self.link.contact_id
 
     def record(self) -> Record:
-        flags = {name: True for name in ("implicit", "gone", "erased") if getattr(self, name)}
+        flags = {name: True for name in ("implicit", "gone") if getattr(self, name)}
         data = {"party": to_data(self.party), "link": link_data(self.link), "origin": self.origin, **flags}
         if self.problem:
             data["problem"] = self.problem
@@ -66,7 +71,7 @@ class Customer:
 
 def customer_of(record: Record) -> Customer:
     data = record.data
-    flags = {name: bool(data.get(name)) for name in ("implicit", "gone", "erased")}
+    flags = {name: bool(data.get(name)) for name in ("implicit", "gone")}
     return Customer(
         party_of(data["party"]), link_of(data), origin=data.get("origin", ""), problem=data.get("problem", ""), **flags
     )
@@ -160,6 +165,17 @@ class Books:
         self.invoices = {one.document.key: one for one in map(invoice_of, unit.records(INVOICE))}
         self.payments = {one.key: one for one in map(receipt_of, unit.records(PAYMENT))}
         self.progress = progress_of(unit)
+        self.asked = unit.get(STATE, "asked")
+        self.forgotten = {record.key for record in unit.records(FORGOTTEN)}
+
+    def renew(self, unit: Unit, number: str) -> Customer | None:
+        """The customer as the database has it now: while we were reading, a person may have linked or erased it."""
+        record = unit.get(CUSTOMER, short(number))
+        if record is None:
+            self.customers.pop(number, None)
+            return None
+        self.customers[number] = customer_of(record)
+        return self.customers[number]
 
     def put(self, unit: Unit, *things: Customer | Invoice | Receipt) -> None:
         for thing in things:
@@ -171,17 +187,39 @@ class Books:
             else:
                 self.payments[thing.key] = thing
 
+    def drop(self, unit: Unit, *things: Customer | Invoice | Receipt) -> None:
+        for thing in things:
+            record = thing.record()
+            unit.delete(record.kind, record.key)
+            if isinstance(thing, Customer):
+                del self.customers[thing.party.number]
+            elif isinstance(thing, Invoice):
+                del self.invoices[thing.document.key]
+            else:
+                del self.payments[thing.key]
+
     def advance(self, unit: Unit, **changes: Any) -> None:
         self.progress = replace(self.progress, **changes)
         unit.put(self.progress.record())
+
+    def ask(self, unit: Unit) -> None:
+        """Let the next run look at everything again, whatever the present one does."""
+        number = (self.asked.data["number"] if self.asked else 0) + 1
+        unit.put(Record(STATE, "asked", {"number": number}))
+
+    def answer(self, unit: Unit) -> None:
+        """Take back the wish of the beginning of this run, unless somebody asked again since."""
+        if self.asked is not None and unit.get(STATE, "asked") == self.asked:
+            unit.delete(STATE, "asked")
+        self.asked = None
 
     def contact_of(self, party: str) -> int | None:
         customer = self.customers.get(party)
         return customer.contact_id if customer else None
 
-    def is_erased(self, party: str) -> bool:
-        customer = self.customers.get(party)
-        return customer is not None and customer.erased
+    def is_forgotten(self, party: str) -> bool:
+        """Whether this customer was erased on request: what files say of it is not taken in."""
+        return bool(party) and fingerprint(party) in self.forgotten
 
 
 class Ledger:

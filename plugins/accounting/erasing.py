@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from panel.sdk.context import Unit
-from plugins.accounting.books import COLLECTION, CUSTOMER, INVOICE, PAYMENT, customer_of
-from plugins.accounting.matching import Decision
-from plugins.accounting.model import Party
+from panel.sdk.context import Record, Unit
+from plugins.accounting.books import COLLECTION, CUSTOMER, FORGOTTEN, INVOICE, PAYMENT, Books, customer_of, fingerprint
 
 
 def erase(unit: Unit, contact_id: int) -> None:
-    """Delete the contact's invoices and payments; of the customer only the number stays, so that the next full list
-    does not bring the person back. Files in done/ are deleted by their age (see the setting `keep_days`)."""
+    """Delete the contact's invoices and payments; of the customer only a fingerprint of the number stays, so
+    that the next file does not bring the person back. Files in done/ are deleted by their age (setting `keep_days`)."""
     for kind in (INVOICE, PAYMENT, COLLECTION):
         for record in list(unit.records(kind, contact_id=contact_id)):
             unit.delete(kind, record.key)
     for record in list(unit.records(CUSTOMER, contact_id=contact_id)):
-        customer = customer_of(record)
-        bare = replace(
-            customer, party=Party(customer.party.number), link=Decision("unmatched"), erased=True, origin="", problem=""
-        )
-        unit.put(bare.record())
+        unit.put(Record(FORGOTTEN, fingerprint(customer_of(record).party.number), {}))
+        unit.delete(CUSTOMER, record.key)
+    # A run under way may be about to store what it read before; the next one then deletes it.
+    Books(unit).ask(unit)

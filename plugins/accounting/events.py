@@ -35,7 +35,7 @@ EVENT_TYPES = (
     EventType(
         ISSUED,
         N_("Invoice issued"),
-        N_("Invoice %(invoice_number)s was issued: %(amount)s %(currency)s"),
+        N_("Invoice %(invoice_number)s was issued: %(amount)s"),
         "file-invoice",
         "money",
         _INVOICE,
@@ -44,7 +44,7 @@ EVENT_TYPES = (
     EventType(
         OVERDUE,
         N_("Invoice overdue"),
-        N_("Invoice %(invoice_number)s is overdue since %(due_date)s: %(amount_due)s %(currency)s"),
+        N_("Invoice %(invoice_number)s is overdue since %(due_date)s: %(amount_due)s"),
         "alarm",
         "money",
         (*_INVOICE, EventField("days_overdue", N_("days overdue"), "number", personal=False)),
@@ -54,7 +54,7 @@ EVENT_TYPES = (
     EventType(
         PAID,
         N_("Invoice paid"),
-        N_("Invoice %(invoice_number)s was paid: %(amount)s %(currency)s"),
+        N_("Invoice %(invoice_number)s was paid: %(amount)s"),
         "circle-check",
         "money",
         (*_INVOICE, EventField("payment_date", N_("payment date"), "date", personal=False)),
@@ -64,7 +64,7 @@ EVENT_TYPES = (
     EventType(
         CANCELLED,
         N_("Invoice cancelled"),
-        N_("Invoice %(invoice_number)s was cancelled: %(amount)s %(currency)s"),
+        N_("Invoice %(invoice_number)s was cancelled: %(amount)s"),
         "file-x",
         "money",
         (*_INVOICE, EventField("why", N_("reason"), personal=False)),
@@ -82,7 +82,7 @@ EVENT_TYPES = (
     EventType(
         RECEIVED,
         N_("Payment received"),
-        N_("Paid %(amount)s %(currency)s"),
+        N_("Paid %(amount)s"),
         "cash",
         "money",
         (
@@ -104,6 +104,7 @@ class Told:
     """What the timeline knows of an invoice. `overdue` is the due date it was told of (ISO, or empty).
 
     `round` counts up when a paid or cancelled invoice comes back to life: then it may become overdue once more.
+    `live`: journeys may have started from it, so what ends it must reach them.
     """
 
     issued: bool = False
@@ -113,6 +114,7 @@ class Told:
     cancelled: bool = False
     round: int = 0
     moves: int = 0
+    live: bool = False
 
 
 def told_of(data: Mapping[str, Any]) -> Told:

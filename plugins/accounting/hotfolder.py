@@ -96,9 +96,9 @@ class HotFolder:
         os.replace(self.root / "in" / name, target)
         return target
 
-    def back(self, name: str) -> None:
-        """Let a file in bad/ be read once more."""
-        os.replace(self.root / "bad" / name, self.root / "in" / name)
+    def back(self, where: str, name: str, as_name: str) -> None:
+        """Let a file in bad/ or done/ be read once more."""
+        os.replace(self.root / where / name, self.root / "in" / as_name)
 
     def write_errors(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """bad/<file>.errors.csv: the rows that could not be read, as they were, with the reason in front."""

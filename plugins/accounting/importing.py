@@ -139,11 +139,15 @@ def _store(
 ) -> None:
     counts = Counter({"rows": len(table.rows), "errors": len(parsed.errors)})
     if kind is Kind.INVOICES:
-        described = [one for number, one in parsed.parties.items() if _is_better(books.customers.get(number), one[1])]
+        described = [
+            one
+            for number, one in parsed.parties.items()
+            if _is_better(books.customers.get(number), one[1]) and not books.is_forgotten(number)
+        ]
         for chunk in _chunks(described):
             with ctx.unit() as unit:
                 for row, party in chunk:
-                    known = books.customers.get(party.number)
+                    known = books.renew(unit, party.number)
                     books.put(unit, _customer(known, party, f"{name}:{row}", implicit=True))
     changed = [(key, row, thing) for key, (row, thing) in parsed.things.items() if _differs(books, key, thing, counts)]
     for rows_ in _chunks(changed):
@@ -174,14 +178,12 @@ def _store(
 
 def _is_better(known: Customer | None, party: Party) -> bool:
     """Whether an invoice tells of a customer more than we know; a customers file goes before it."""
-    return known is None or (known.implicit and not known.erased and known.party != party)
+    return known is None or (known.implicit and known.party != party)
 
 
 def _customer(known: Customer | None, party: Party, origin: str, *, implicit: bool) -> Customer:
     if known is None:
         return Customer(party, implicit=implicit, origin=origin)
-    if known.erased:
-        return known
     return replace(known, party=party, implicit=implicit, gone=False, origin=origin, problem="")
 
 
@@ -191,23 +193,23 @@ def _differs(books: Books, key: str, thing: Thing, counts: Counter[str]) -> bool
     if isinstance(thing, Party):
         known = books.customers.get(key)
         is_same = known is not None and known.party == thing and not known.gone and not known.implicit
-        is_barred = known is not None and known.erased
+        is_barred = books.is_forgotten(key)
     elif isinstance(thing, Document):
         known = books.invoices.get(key)
         is_same = known is not None and digest(known.document) == digest(thing) and not known.gone
-        is_barred = books.is_erased(thing.party)
+        is_barred = books.is_forgotten(thing.party)
     else:
         known = books.payments.get(key)
         is_same = known is not None and digest(known.payment) == digest(thing) and not known.gone
         invoice = books.invoices.get(thing.invoice)
-        is_barred = books.is_erased(thing.party or (invoice.document.party if invoice else ""))
+        is_barred = books.is_forgotten(thing.party or (invoice.document.party if invoice else ""))
     counts["same" if is_same else "erased" if is_barred else "new" if known is None else "changed"] += 1
     return not is_same and not is_barred
 
 
 def _put(books: Books, unit: Unit, key: str, thing: Thing, origin: str) -> None:
     if isinstance(thing, Party):
-        books.put(unit, _customer(books.customers.get(key), thing, origin, implicit=False))
+        books.put(unit, _customer(books.renew(unit, key), thing, origin, implicit=False))
     elif isinstance(thing, Document):
         invoice = books.invoices.get(key, Invoice(thing))
         books.put(unit, replace(invoice, document=thing, gone=""))
@@ -221,7 +223,7 @@ def _missing(options: Options, books: Books, kind: Kind, name: str, parsed: Pars
     if kind not in options.missing or not parsed.things or not parsed.is_certain or ERRORS in name.lower():
         return set()
     if kind is Kind.CUSTOMERS:
-        known = {key for key, one in books.customers.items() if not (one.gone or one.implicit or one.erased)}
+        known = {key for key, one in books.customers.items() if not (one.gone or one.implicit)}
     elif kind is Kind.INVOICES:
         known = {key for key, one in books.invoices.items() if not one.gone}
         if options.missing[kind] == "paid":
@@ -272,7 +274,7 @@ def _report(unit: Unit, options: Options, kind: Kind, name: str, parsed: Parsed,
 def _report_rows(folder: HotFolder, name: str, table: Table, parsed: Parsed, language: str) -> None:
     header = [
         translate(language, N_("reason")),
-        translate(language, N_("row")),
+        translate(language, N_("row number")),
         *(clean(cell) for cell in table.header),
     ]
     lines = (

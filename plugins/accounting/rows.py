@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -30,8 +31,6 @@ class Habits:
 
 
 Cells = Mapping[str, Any]
-
-_DIGITS_AND_MARKS = re.compile(r"[\d٠-٩۰-۹.,/()+\-\u2212\u066b\u066c،’'\s]")
 
 
 def customer(cells: Cells, habits: Habits) -> Party:
@@ -194,7 +193,13 @@ def _unit(cells: Cells, habits: Habits) -> Unit:
 def _unit_beside(value: Any) -> Unit | None:
     if not isinstance(value, str):
         return None
-    return _currency_word(_DIGITS_AND_MARKS.sub("", clean(value)).strip())
+    # A word or a sign; digits, marks and whatever else is wrong with the cell are `number`'s business.
+    word = "".join(c for c in clean(value) if c in " \"'״׳" or unicodedata.category(c)[0] == "L" or _is_sign(c))
+    return _currency_word(word.strip(" \"'״׳"))
+
+
+def _is_sign(character: str) -> bool:
+    return unicodedata.category(character) == "Sc"
 
 
 def _same_currency(one: Money, other: Money) -> None:

@@ -28,13 +28,19 @@ T = TypeVar("T")
 
 def is_due(books: Books, options: Options, today: date) -> bool:
     progress = books.progress
-    return progress.pending or progress.swept_on != today.isoformat() or progress.stamp != options.linking_stamp()
+    return (
+        progress.pending
+        or books.asked is not None
+        or progress.swept_on != today.isoformat()
+        or progress.stamp != options.linking_stamp()
+    )
 
 
 def sweep(ctx: PluginContext, options: Options, books: Books) -> None:
     """Link customers, tell what is new, and close the first import of each kind that was read."""
     now = ctx.now()
     today = now.astimezone(options.zone).date()
+    _forget(ctx, books)
     _link(ctx, options, books)
     stale = _is_stale(options, books, now)
     teller = _Teller(options, books, now, today)
@@ -43,23 +49,39 @@ def sweep(ctx: PluginContext, options: Options, books: Books) -> None:
     began = {kind: today.isoformat() for kind in books.progress.read} | dict(books.progress.began)
     with ctx.unit() as unit:
         books.advance(unit, pending=False, swept_on=today.isoformat(), stamp=options.linking_stamp(), began=began)
+        books.answer(unit)
         _report(unit, options, books, stale)
+
+
+def _forget(ctx: PluginContext, books: Books) -> None:
+    """Delete what a run that was under way stored of somebody who was erased in the meantime."""
+    if not books.forgotten:
+        return
+    customers = [one for number, one in books.customers.items() if books.is_forgotten(number)]
+    invoices = [one for one in books.invoices.values() if books.is_forgotten(one.document.party)]
+    numbers = {one.document.number for one in invoices}
+    payments = [
+        one
+        for one in books.payments.values()
+        if books.is_forgotten(one.payment.party) or one.payment.invoice in numbers
+    ]
+    if customers or invoices or payments:
+        with ctx.unit() as unit:
+            books.drop(unit, *customers, *invoices, *payments)
 
 
 # Customers and contacts
 
 
 def _link(ctx: PluginContext, options: Options, books: Books) -> None:
-    waiting = [
-        number
-        for number, one in books.customers.items()
-        if one.link.outcome != "linked" and not one.erased and not one.gone
-    ]
+    waiting = [number for number, one in books.customers.items() if one.link.outcome != "linked" and not one.gone]
     taken = Counter(one.contact_id for one in books.customers.values() if one.contact_id)
     for chunk in _chunks(waiting):
         with ctx.unit() as unit:
             for number in chunk:
-                before = books.customers[number]
+                before = books.renew(unit, number)
+                if before is None or before.link.outcome == "linked":
+                    continue
                 after = _linked(unit, options, books, before, taken)
                 if after != before:
                     books.put(unit, after)
@@ -131,9 +153,11 @@ class _Teller:
         self._silent = {kind for kind in Kind if progress.is_first(kind)}
         self._from = self.options.events_from or progress.first_day or self.today
 
-    def tell(self, unit: Unit, contact_id: int, facts: Iterable[Fact]) -> None:
+    def tell(self, unit: Unit, contact_id: int, facts: Iterable[Fact], *, live: bool) -> bool:
+        """Record `facts`; `live` when journeys may run on this invoice. Returns whether it is live now."""
         for fact in facts:
-            is_news = self._is_news(fact)
+            is_news = self._is_news(fact, live)
+            live = live or is_news
             unit.record_event(
                 contact_id,
                 fact.kind,
@@ -142,9 +166,13 @@ class _Teller:
                 external_id=fact.external_id[:200],
                 starts_journeys=is_news,
             )
+        return live
 
-    def _is_news(self, fact: Fact) -> bool:
-        """The first file of a kind is history, all of it; so is what the books date before the day of the settings."""
+    def _is_news(self, fact: Fact, live: bool) -> bool:
+        """The first file of a kind is history, all of it; so is what the books date before the day of the settings.
+        Only a payment of a live invoice is news whatever file it comes in: it must stop the reminders at once."""
+        if live and fact.learnt:
+            return True
         sources = {Kind.PAYMENTS} if fact.kind == RECEIVED else {Kind.INVOICES}
         if fact.kind == PAID and self.books.payments:
             sources.add(Kind.PAYMENTS)
@@ -183,8 +211,9 @@ def _tell_invoices(ctx: PluginContext, books: Books, teller: _Teller, stale: boo
     for chunk in _chunks(compare()):
         with ctx.unit() as unit:
             for invoice, facts in chunk:
-                if invoice.contact_id is not None:
-                    teller.tell(unit, invoice.contact_id, facts)
+                if invoice.contact_id is not None and facts:
+                    live = teller.tell(unit, invoice.contact_id, facts, live=invoice.told.live)
+                    invoice = replace(invoice, told=replace(invoice.told, live=live))
                 books.put(unit, invoice)
 
 
@@ -205,7 +234,8 @@ def _tell_payments(ctx: PluginContext, books: Books, teller: _Teller) -> None:
         with ctx.unit() as unit:
             for receipt, fact in chunk:
                 if fact is not None and receipt.contact_id is not None:
-                    teller.tell(unit, receipt.contact_id, [fact])
+                    invoice = books.invoices.get(receipt.payment.invoice)
+                    teller.tell(unit, receipt.contact_id, [fact], live=invoice is not None and invoice.told.live)
                 books.put(unit, receipt)
 
 

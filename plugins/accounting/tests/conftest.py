@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -104,19 +104,37 @@ class Office:
 
 
 @pytest.fixture
-def office(app: Flask) -> Iterator[Office]:
-    with writing() as session:
-        company = {"name": "מאפיית לוי", "country": "IL", "time_zone": "Asia/Jerusalem", "language": "en"}
-        set_setting(session, "company", company)
-        set_enabled(session, "accounting", True)
-    with reading() as session:
-        current().refresh_if_changed(session)
-    made = Office(current().context("accounting"))
-    made.set(quiet_seconds=0)
-    made.go_on()
-    yield made
-    made.held.close()
+def make_office(app: Flask, tmp_path: Path) -> Iterator[Callable[[], Office]]:
+    """Make offices; each new one begins with empty tables and a folder of its own."""
+    made: list[Office] = []
+
+    def make() -> Office:
+        with writing() as session:
+            if made:
+                _empty(session)
+            company = {"name": "מאפיית לוי", "country": "IL", "time_zone": "Asia/Jerusalem", "language": "en"}
+            set_setting(session, "company", company)
+            set_enabled(session, "accounting", True)
+        with reading() as session:
+            current().refresh_if_changed(session)
+        office = Office(current().context("accounting"))
+        folder = tmp_path / f"books{len(made)}"
+        folder.mkdir()
+        office.set(quiet_seconds=0, folder=str(folder))
+        made.append(office)
+        office.go_on()
+        return office
+
+    yield make
+    for office in made:
+        office.held.close()
 
 
-def days_ago(office: Office, days: int) -> date:
-    return (office.now - timedelta(days=days)).date()
+def _empty(session: Session) -> None:
+    for table in ("plugin_records", "events", "contact_addresses", "contacts", "issues", "id_counters"):
+        session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names written above
+
+
+@pytest.fixture
+def office(make_office: Callable[[], Office]) -> Office:
+    return make_office()
