@@ -216,7 +216,7 @@ def say(line):
 if __name__ == "__main__":
     try:
         main(sys.argv[1] if len(sys.argv) > 1 else "run")
-    except SetupError as trouble:
+    except (SetupError, OSError) as trouble:
         sys.exit("nava: %s" % trouble)
     except KeyboardInterrupt:
         sys.exit("nava: stopped; run it again to go on")
