@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -176,10 +177,7 @@ def parse_language(text: str) -> str:
 def parse_time_zone(text: str) -> str:
     """Read an IANA time zone name. Raises UserError with the nearest one."""
     wanted = strip_marks(text).strip().replace(" ", "_")
-    zones = available_timezones()
-    if wanted in zones:
-        return wanted
-    by_lower = {zone.lower(): zone for zone in zones}
+    by_lower = _zones()
     if wanted.lower() in by_lower:
         return by_lower[wanted.lower()]
     near = get_close_matches(wanted.lower(), by_lower, n=1, cutoff=0.5)
@@ -189,6 +187,11 @@ def parse_time_zone(text: str) -> str:
         value=text[:60],
         guess=by_lower[near[0]] if near else "Asia/Jerusalem",
     )
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {zone.lower(): zone for zone in available_timezones()}
 
 
 def _plain_number(number: Decimal) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from secrets import token_hex
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from panel.demo.texts import load_templates
 from panel.installation.operations import set_setting
 from panel.installation.queries import get_setting
 from panel.staff.models import User
-from panel.staff.operations import create_user
+from panel.staff.operations import ensure_roles
 from panel.timeline.models import CustomEventType
 
 COMPANY = {
@@ -42,10 +43,21 @@ EVENTS = (
 )
 
 
+def _load_colleagues(session: Session, at: datetime) -> None:
+    """They have no passwords: somebody here must give them one before they can log in."""
+    roles = ensure_roles(session)
+    taken = set(session.scalars(select(User.email)))
+    for handle, name, email, role, language in COLLEAGUES:
+        if email not in taken:
+            user = User(email=email, name=name, handle=handle, language=language, fs_uniquifier=token_hex(32))
+            user.roles, user.created_at = [roles[role]], at
+            session.add(user)
+
+
 def load(session: Session, now: datetime | None = None) -> int:
     """Load the demo once, in the caller's transaction. How many contacts it brought; 0 when it is there already.
 
-    Needs an application context (passwords are hashed). Says so in the setting `demo_loaded`.
+    Says so in the setting `demo_loaded`.
     """
     at = now or clock.now()
     if get_setting(session, "demo_loaded"):
@@ -53,10 +65,7 @@ def load(session: Session, now: datetime | None = None) -> int:
     if not get_setting(session, "company"):
         set_setting(session, "company", dict(COMPANY))
     session.flush()
-    for handle, name, email, role, language in COLLEAGUES:
-        if session.scalars(select(User.id).where(User.email == email)).first() is None:
-            # Their one-time passwords are thrown away: somebody here must give them new ones before they can log in.
-            create_user(session, email, name=name, role=role, language=language, handle=handle, by=None)
+    _load_colleagues(session, at)
     for name, type_, english, hebrew, persian in FIELDS:
         create_field(session, name, type_, labels={"en": english, "he": hebrew, "fa": persian}, now=at)
     for name in LISTS:

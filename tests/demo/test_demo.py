@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -65,7 +66,10 @@ def test_its_own_journeys_have_no_problems(session, demo):
 def test_the_eight_examples_have_no_problems_against_it(session, demo):
     if not EXAMPLES.exists():
         pytest.skip(f"the examples are not beside this checkout ({EXAMPLES})")
-    checked = check(EXAMPLES.read_text(encoding="utf-8"), vocabulary(session))
+    # Plugins are switched on elsewhere, and the demo's own journeys come from journeys.yaml.
+    ours = check((ROOT / "journeys.yaml").read_text(encoding="utf-8")).journeys
+    known = replace(vocabulary(session), checks=None, actions=None, journeys=tuple(ours))
+    checked = check(EXAMPLES.read_text(encoding="utf-8"), known)
     assert words_of(checked) == []
     assert len(checked.journeys) == 8
 
