@@ -15,6 +15,7 @@ from panel.jobs.broker import redis_url
 from panel.models import load_models
 from panel.sync.wiring import install_plugins
 from panel.web import admin, errors, headers, health, login, preferences, shell
+from panel.web.public import hooks, tracking, unsubscribe
 
 
 def create_app(config: configuration.Config | None = None) -> Flask:
@@ -59,6 +60,9 @@ def install_web(app: Flask) -> None:
     login.install(app)
     app.register_blueprint(health.blueprint)
     admin.install(app)
+    hooks.install(app)
+    tracking.install(app)
+    unsubscribe.install(app)
     app.add_url_rule("/", "front", lambda: redirect(url_for("admin.index")))
 
 

@@ -13,9 +13,11 @@ from panel.web.admin.contacts import ContactsView
 from panel.web.admin.fields import FieldsView
 from panel.web.admin.home import HomeView
 from panel.web.admin.issues import IssuesView
+from panel.web.admin.journeys import JourneysView
 from panel.web.admin.lists import ListsView
 from panel.web.admin.messages import MessagesView
 from panel.web.admin.pages import PanelTheme
+from panel.web.admin.plugins import PluginPagesView, PluginsView
 from panel.web.admin.suppressions import SuppressionsView
 from panel.web.admin.tags import TagsView
 from panel.web.admin.users import UsersView
@@ -53,3 +55,6 @@ def register(admin: Admin) -> None:
     admin.add_view(UsersView())
     admin.add_view(AuditView())
     admin.add_view(ContactCardView())
+    admin.add_view(JourneysView())
+    admin.add_view(PluginsView())
+    admin.add_view(PluginPagesView())
