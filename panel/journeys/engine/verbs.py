@@ -52,11 +52,12 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
     channels = list(step.get("via") or (found.channels if found else ()) or ("email",))
     purpose = program.resolved["purpose"]
     reach = {name: assess(batch.session, [run.contact_id for run in fresh], name, purpose) for name in channels}
-    for run in fresh:
+    ids = next_ids(batch.session, "messages", len(fresh))
+    for id_, run in zip(ids, fresh, strict=True):
         usable = next((name for name in channels if reach[name][run.contact_id].reason is None), None)
         channel = usable or channels[0]
         row = _message_row(
-            batch, run, step, channel, reach[channel][run.contact_id], found.version_id if found else None
+            id_, batch, run, step, channel, reach[channel][run.contact_id], found.version_id if found else None
         )
         batch.messages.append(row)
         if usable is None:
@@ -69,7 +70,7 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
 
 
 def _message_row(
-    batch: Batch, run: Run, step: Step, channel: str, reach: Reach, version_id: int | None
+    id_: int, batch: Batch, run: Run, step: Step, channel: str, reach: Reach, version_id: int | None
 ) -> dict[str, Any]:
     settings = run.program.settings
     hours = hours_for(settings, channel, step.get("send_hours"))
@@ -80,7 +81,7 @@ def _message_row(
     if not step.get("message"):
         inline = {"subject": step.get("subject") or "", "text": step.get("text") or ""}
     return {
-        "id": next_ids(batch.session, "messages", 1)[0],
+        "id": id_,
         "dedupe_key": f"enrolment:{run.id}:{run.seq}",
         "our_message_id": f"{run.id}.{run.seq}.{secrets.token_hex(6)}",
         "contact_id": run.contact_id,

@@ -1,0 +1,163 @@
+"""How many journey steps a second one worker takes, against L: one set-based SQL statement doing the same writes.
+
+The step: a run whose wait is over finishes it (a step_runs row), plans a message (a messages row, after conditions,
+channel, consent, hours), and stands waiting for it (the enrolments row). BENCH_RUNS runs are due (default 20,000).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from bench.databases import application, kind_of
+from bench.result import Result, peak_mb
+from panel import clock
+from panel.contacts.addresses import Address
+from panel.contacts.bulk import Draft, insert_contacts
+from panel.db import connection_of, db, writing
+from panel.journeys.engine.advance import advance
+from panel.journeys.language import check
+from panel.journeys.models import Enrolment, Journey, JourneyVersion
+from panel.messages.models import Template, TemplateForm, TemplateVersion
+
+JOURNEY = """language: 1
+journeys:
+  bench:
+    name: Bench
+    purpose: service
+    start_when: [{manual: yes}]
+    exclude_if: {has_tag: staff}
+    stop_when: [{event: order_paid}]
+    send_hours: {days: [sun, mon, tue, wed, thu, fri, sat], from: 00:00, to: 24:00}
+    limits: {messages: 3 per week}
+    re_enter: always
+    review_after: 1 year
+    steps:
+      - wait: 1 minute
+        id: pause
+      - send: letter
+"""
+
+# The same three writes for all due rows at once: L.
+FLOOR = {
+    "postgresql": [
+        """WITH due AS (
+             UPDATE enrolments SET step_id = 'send_letter', phase = 'sending', seq = seq + 1, due_at = NULL,
+               step_began_at = now(), wait = '{"kind": "message"}'
+             WHERE status = 'active' AND due_at <= now() RETURNING id, contact_id, version_id, seq, priority),
+           steps AS (
+             INSERT INTO step_runs (enrolment_id, seq, step_id, path, version_id, kind, outcome, detail, began_at, ended_at)
+             SELECT id, seq - 1, 'pause', 'steps/1', version_id, 'wait', 'time_came', '{}', now(), now() FROM due)
+           INSERT INTO messages (dedupe_key, our_message_id, contact_id, enrolment_id, journey_id, step_id, channel,
+             kind, purpose, rules, address, status, detail, planned_at, not_before, expires_at, priority, attempt, is_test)
+           SELECT 'enrolment:' || id || ':' || seq, id || '.' || seq || '.' || md5(id::text), contact_id, id, 'bench',
+             'send_letter', 'email', 'message', 'service', '{"if_missing": "hold"}', 'c@example.com', 'queued', '{}',
+             now(), now(), now(), priority, 0, false FROM due"""
+    ],
+    "sqlite": [
+        """INSERT INTO step_runs (enrolment_id, seq, step_id, path, version_id, kind, outcome, detail, began_at, ended_at)
+           SELECT id, seq, 'pause', 'steps/1', version_id, 'wait', 'time_came', '{}', due_at, due_at
+           FROM enrolments WHERE status = 'active'""",
+        """INSERT INTO messages (dedupe_key, our_message_id, contact_id, enrolment_id, journey_id, step_id, channel,
+             kind, purpose, rules, address, status, detail, planned_at, not_before, expires_at, priority, attempt, is_test)
+           SELECT 'enrolment:' || id || ':' || seq, id || '.' || seq || '.' || hex(randomblob(6)), contact_id, id, 'bench',
+             'send_letter', 'email', 'message', 'service', '{"if_missing": "hold"}', 'c@example.com', 'queued', '{}',
+             due_at, due_at, due_at, priority, 0, 0 FROM enrolments WHERE status = 'active'""",
+        """UPDATE enrolments SET step_id = 'send_letter', phase = 'sending', seq = seq + 1, due_at = NULL,
+             wait = '{"kind": "message"}' WHERE status = 'active'""",
+    ],
+}  # fmt: skip
+
+
+def run(url: str) -> Result:
+    runs = int(os.environ.get("BENCH_RUNS") or 20_000)
+    with tempfile.TemporaryDirectory(prefix="panel-bench-") as folder:
+        app = application(url, Path(folder))
+        with app.app_context():
+            contacts = _set_up(runs)
+            _enrol(contacts)
+            floor = _floor(runs, kind_of(url))
+            _clear()
+            _enrol(contacts)
+            advance(500)  # warm: compiled statements, cached programs
+            started, cpu, steps = time.perf_counter(), time.process_time(), 0
+            while done := advance():
+                steps += done
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+            db.engine.dispose()
+    figure = steps / seconds
+    more = {"runs": runs, "python_us_per_step": cpu / steps * 1e6}
+    return Result("advance", kind_of(url), figure, "steps/s", floor, "steps/s (L)", figure / floor, peak_mb(), more)
+
+
+def _set_up(count: int) -> list[int]:
+    now = clock.now()
+    program = check(JOURNEY).journeys["bench"].program
+    assert program is not None
+    with writing() as session:
+        template = Template(name="letter", created_at=now, updated_at=now)
+        session.add(template)
+        session.flush()
+        version = TemplateVersion(template_id=template.id, number=1, created_at=now)
+        version.forms = [TemplateForm(channel="email", subject="Hello", text="Hello [[first name|you]]")]
+        session.add(version)
+        session.flush()
+        template.current_version_id = version.id
+        session.add(Journey(id="bench", name="Bench", state="live", created_at=now, updated_at=now))
+        session.flush()
+        live = JourneyVersion(
+            journey_id="bench", number=1, sha256=hashlib.sha256(JOURNEY.encode()).hexdigest(), source_yaml=JOURNEY,
+            resolved=program, published_at=now,
+        )  # fmt: skip
+        session.add(live)
+        session.flush()
+        session.get_one(Journey, "bench").live_version_id = live.id
+        drafts = [
+            Draft(name=f"Contact {n}", addresses=[Address("email", f"c{n}@example.com", f"c{n}@example.com")])
+            for n in range(count)
+        ]
+        return insert_contacts(session, drafts, now=now)
+
+
+def _enrol(contacts: list[int]) -> None:
+    now = clock.now() - timedelta(minutes=5)
+    with writing() as session:
+        version = session.scalars(text("SELECT live_version_id FROM journeys WHERE id = 'bench'")).one()
+        rows = [
+            {
+                "journey_id": "bench", "version_id": version, "contact_id": one, "entry_key": "", "run_no": 1,
+                "entered_at": now, "status": "active", "step_id": "pause", "step_began_at": now, "seq": 0,
+                "phase": "waiting", "due_at": now, "wait": {"kind": "wait", "until": now.isoformat()},
+                "data": {"event": {}, "run": {}},
+            }
+            for one in contacts
+        ]  # fmt: skip
+        connection_of(session).execute(insert(Enrolment), rows)
+    _analyse()
+
+
+def _floor(runs: int, kind: str) -> float:
+    started = time.perf_counter()
+    with writing() as session:
+        for statement in FLOOR[kind]:
+            connection_of(session).exec_driver_sql(statement)
+    return runs / (time.perf_counter() - started)
+
+
+def _clear() -> None:
+    with writing() as session:
+        for table in ("messages", "step_runs", "enrolments"):
+            connection_of(session).exec_driver_sql(f"DELETE FROM {table}")
+
+
+def _analyse() -> None:
+    with Session(db.engine) as session:
+        connection_of(session).exec_driver_sql("ANALYZE")
+        session.commit()
