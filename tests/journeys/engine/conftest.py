@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,13 +14,13 @@ SUNDAY = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def channels(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, RecordingChannel]]:
+def channels(app: Flask, monkeypatch: pytest.MonkeyPatch) -> dict[str, RecordingChannel]:
     offered = {
         "email": RecordingChannel(),
         "sms": RecordingChannel(name="sms", label="SMS", icon="message", address_kind="phone"),
     }
     monkeypatch.setattr(type(manager.current()), "channels", lambda _self: offered)
-    yield offered
+    return offered
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""What a dead worker leaves is settled by its own journal, or shown in doubt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from panel.db import writing
+from panel.journeys.by_hand import start_by_hand
+from panel.journeys.engine.wire import WireJournal, boot_id
+from panel.messages.models import Message
+from panel.messages.reports import report
+from panel.sdk.channels import Outgoing, Unknown
+from tests.journeys.engine.world import World
+
+JOURNEY = """
+one:
+  name: One
+  purpose: service
+  start_when: [{manual: yes}]
+  review_after: 1 year
+  steps: [{send: letter}]
+"""
+
+
+@pytest.fixture
+def queued(world: World) -> Message:
+    """A message that is queued and that nobody has taken in hand."""
+    world.template("letter")
+    world.publish(JOURNEY)
+    contact = world.contact()
+    world.do(start_by_hand, contact, "one", now=world.now)
+    world.channels["email"].answer = lambda _: Unknown("not yet")
+    world.work()
+    [message] = world.messages()
+    return message
+
+
+def dead_journal(app: Flask, world: World, message: Message, *lines: str) -> Path:
+    """Make it look as if a worker had marked the message and died; `lines` are its notes."""
+    folder = Path(app.instance_path) / "wire"
+    folder.mkdir(exist_ok=True)
+    token = "ab" * 6 + "cd" * 10
+    path = folder / f"{'ab' * 6}-{boot_id()}-999999999-1.wire"
+    path.write_text("".join(f"{line} {message.id} {token} x\n" for line in lines))
+    with writing() as session:
+        session.execute(
+            update(Message)
+            .where(Message.id == message.id)
+            .values(status="on_wire", attempt_token=token, lease_until=world.now + timedelta(hours=1))
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "reason"),
+    [((), "queued", None), (("B",), "unknown", "unknown"), (("B", "A"), "sent", None)],
+    ids=["never begun", "begun", "accepted"],
+)
+def test_the_journal_of_a_dead_worker_decides(
+    app: Flask, world: World, queued: Message, lines: tuple[str, ...], status: str, reason: str | None
+) -> None:
+    path = dead_journal(app, world, queued, *lines)
+    world.reap()
+    [message] = world.messages()
+    assert message.status == status
+    if status != "queued":
+        assert message.reason == reason
+        assert message.settled_by == "wire_journal"
+    assert not path.exists()
+
+
+def test_a_live_workers_journal_is_left_alone(app: Flask, world: World, queued: Message) -> None:
+    journal = WireJournal(Path(app.instance_path) / "wire")
+    journal.expect({queued.id: "t"})
+    journal.begin(Outgoing(queued.id, "k", "a@example.com", b""))
+    world.reap()
+    assert journal.path.exists()
+    journal.close()
+
+
+def test_without_a_journal_a_dead_lease_is_in_doubt_and_a_dead_claim_is_queued_again(
+    world: World, queued: Message
+) -> None:
+    for status, after in (("claimed", "queued"), ("on_wire", "unknown")):
+        with writing() as session:
+            session.execute(
+                update(Message)
+                .where(Message.id == queued.id)
+                .values(status=status, attempt=1, attempt_token="gone", lease_until=world.now - timedelta(seconds=1))
+            )
+        world.reap()
+        assert world.messages()[0].status == after
+
+
+def test_a_claim_that_died_three_times_is_poison_and_held(world: World, queued: Message) -> None:
+    with writing() as session:
+        session.execute(
+            update(Message)
+            .where(Message.id == queued.id)
+            .values(status="claimed", attempt=3, lease_until=world.now - timedelta(seconds=1))
+        )
+    world.reap()
+    assert world.messages()[0].status == "held"
+
+
+def test_a_late_report_settles_the_doubt_and_the_journey_goes_on(world: World, queued: Message) -> None:
+    world.now += timedelta(minutes=1)
+    world.do(report, state="delivered", at=world.now, source="email", key=queued.our_message_id, now=world.now)
+    world.work()
+    [message] = world.messages()
+    assert (message.status, message.settled_by) == ("delivered", "report")
+    assert world.runs()[0].status == "finished"
