@@ -50,7 +50,9 @@ def _python(path: Path) -> Iterator[Found]:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", None)
             if name in KEYWORDS:
-                texts = [a.value if isinstance(a, ast.Constant) and isinstance(a.value, str) else None for a in node.args]
+                texts = [
+                    a.value if isinstance(a, ast.Constant) and isinstance(a.value, str) else None for a in node.args
+                ]
                 yield from _found(name, texts, f"{path.relative_to(ROOT)}:{node.lineno}")
 
 

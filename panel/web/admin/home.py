@@ -118,11 +118,8 @@ def latest_contacts(limit: int = 6) -> list[Any]:
     view.prepare(rows)
     for row in rows:
         row.shown = view.name_of(row)
-        row.address = (
-            filters.email(view.first(row, "email"))
-            if view.first(row, "email")
-            else filters.phone(view.first(row, "phone"))
-        )
+        mail, number = view.first(row, "email"), view.first(row, "phone")
+        row.reached_by = filters.email(mail) if mail else filters.phone(number)
     return rows
 
 
