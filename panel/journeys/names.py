@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 
 from panel.contacts.models import ContactList, Tag
 from panel.contacts.queries import all_fields
-from panel.i18n import LANGUAGES
+from panel.i18n import LANGUAGES, translate
 from panel.journeys.language import FieldInfo, TemplateInfo, Vocabulary
+from panel.journeys.language.clauses import Labels, plain_names
+from panel.journeys.language.phrases import quoted
 from panel.journeys.models import Journey
 from panel.messages.models import Template, TemplateForm
 from panel.plugin_manager import manager
@@ -49,6 +51,23 @@ def vocabulary(session: Session) -> Vocabulary:
         blueprints={name: blueprint.text for name, blueprint in plugins.blueprints().items()},
         plugins=tuple(plugin.id for plugin in plugins.loaded if plugin.state == "on"),
     )
+
+
+def labels(session: Session) -> Labels:
+    """How events and fields are called in sentences about journeys, in each language. Needs an application context."""
+    events = {one.name: one.label for one in (*types.all(), *manager.current().event_types())}
+    custom = {one.name: one.labels for one in session.scalars(select(CustomEventType))}
+    fields = {field.name: field for field in all_fields(session)}
+
+    def named(kind: str, name: str, language: str) -> str:
+        if kind == "event" and (name in events or custom.get(name, {}).get(language)):
+            label = translate(language, events[name]) if name in events else custom[name][language]
+            return quoted(label, language)
+        if kind == "field" and name in fields:
+            return quoted(fields[name].label(language), language)
+        return plain_names(kind, name, language)
+
+    return named
 
 
 def _templates(session: Session) -> dict[str, TemplateInfo]:

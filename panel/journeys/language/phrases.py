@@ -88,6 +88,11 @@ def length(value: Length, language: str) -> str:
     return both(parts, language)
 
 
+def listed(parts: Sequence[str], language: str) -> str:
+    """`a, b, c`."""
+    return translate(language, N_(", ")).join(parts)
+
+
 def both(parts: Sequence[str], language: str) -> str:
     """`a, b and c`."""
     return _joined(parts, language, N_("%(first)s and %(last)s"))
@@ -101,8 +106,7 @@ def either(parts: Sequence[str], language: str) -> str:
 def _joined(parts: Sequence[str], language: str, pattern: str) -> str:
     if len(parts) < 2:
         return "".join(parts)
-    comma = translate(language, N_(", "))
-    return translate(language, pattern, first=comma.join(parts[:-1]), last=parts[-1])
+    return translate(language, pattern, first=listed(parts[:-1], language), last=parts[-1])
 
 
 def day_of_week(day: int, language: str) -> str:

@@ -162,11 +162,11 @@ def _when_messages_go(program: Program, language: str) -> list[str]:
             shown = phrases.hours(value, language)
             said.append(translate(language, N_("By %(channel)s: only %(hours)s."), channel=name, hours=shown))
     if limits["messages"]:
-        shown = phrases.both([phrases.limit(limit, language) for limit in limits["messages"]], language)
+        shown = phrases.listed([phrases.limit(limit, language) for limit in limits["messages"]], language)
         said.append(translate(language, N_("A contact gets at most %(limits)s, over all channels."), limits=shown))
     for channel, value in limits.items():
         if channel not in ("messages", "when_over") and _uses(program, channel):
-            shown = phrases.both([phrases.limit(limit, language) for limit in value], language)
+            shown = phrases.listed([phrases.limit(limit, language) for limit in value], language)
             name = phrases.channel(channel, language)
             said.append(translate(language, N_("By %(channel)s: at most %(limits)s."), channel=name, limits=shown))
     return said
