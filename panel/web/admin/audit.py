@@ -35,6 +35,8 @@ ACTION_WORDS = {
     "issue_resolved": N_("settled an issue"),
     "issue_ignored": N_("ignored an issue"),
     "issue_open": N_("opened an issue again"),
+    "issue_retried": N_("let held contacts try again"),
+    "message_settled": N_("decided about messages in doubt"),
     "exported": N_("exported"),
 }
 

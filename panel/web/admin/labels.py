@@ -19,6 +19,7 @@ MESSAGE_STATES = {
     "queued": (N_("Waiting"), "", "hourglass"),
     "claimed": (N_("Being sent"), "", "progress"),
     "on_wire": (N_("Being sent"), "", "progress"),
+    "held": (N_("Stands still"), "amber", "player-pause"),
     "sent": (N_("Sent"), "blue", "send"),
     "delivered": (N_("Delivered"), "green", "checks"),
     "failed": (N_("Technical failure"), "red", "alert-triangle"),

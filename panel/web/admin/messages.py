@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import flash
+from flask_admin.actions import action as bulk_action
+from flask_security import current_user
 from markupsafe import Markup
 from sqlalchemy import Select
 
 from panel.contacts.queries import names_of
 from panel.db import db
-from panel.i18n import gettext, lazy_gettext
+from panel.i18n import gettext, lazy_gettext, ngettext
+from panel.jobs.bells import wake
+from panel.journeys.by_hand import Settlement, settle
 from panel.messages.models import Message
 from panel.messages.reasons import SENTENCES
+from panel.staff.operations import record_audit
 from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView
@@ -29,6 +35,7 @@ class MessagesView(PanelModelView):
     creates = False
     can_view_details = True
     keyset = ("id",)
+    action_rights = {"arrived": "issues.settle", "send_again": "issues.settle", "skip": "issues.settle"}  # noqa: RUF012
     column_list = ("subject", "contact", "channel", "status", "reason", "planned_at")
     column_details_list = (
         *("contact", "address", "channel", "status", "reason", "subject", "journey_id", "step_id", "planned_at"),
@@ -110,6 +117,51 @@ class MessagesView(PanelModelView):
         if name == "status":
             return gettext(labels.MESSAGE_STATES[row.status][0]) if row.status in labels.MESSAGE_STATES else row.status
         return super().export_value(row, name)
+
+    # A message in doubt waits for a person; these three answers are the only ones there are.
+
+    @bulk_action(
+        "arrived",
+        lazy_gettext("It arrived"),
+        lazy_gettext("Say that these messages went out? Only messages in doubt are changed."),
+    )
+    def action_arrived(self, ids: list[str]) -> None:
+        self._settle(ids, "arrived")
+
+    @bulk_action(
+        "send_again",
+        lazy_gettext("Send again"),
+        lazy_gettext(
+            "Send these messages again? Who did get the first one gets it twice. Only messages in doubt are sent."
+        ),
+    )
+    def action_send_again(self, ids: list[str]) -> None:
+        self._settle(ids, "send_again")
+
+    @bulk_action(
+        "skip",
+        lazy_gettext("Do not send"),
+        lazy_gettext("Give these messages up? Their journeys go on. Only messages in doubt are changed."),
+    )
+    def action_skip(self, ids: list[str]) -> None:
+        self._settle(ids, "skip")
+
+    def _settle(self, ids: list[str], decision: Settlement) -> None:
+        session = db.session()
+        chosen = [int(one) for one in ids if one.isdigit()]
+        settled = settle(session, chosen, decision, user_id=current_user.id)
+        record_audit(
+            session,
+            user=self.me(),
+            action="message_settled",
+            subject=", ".join(ids)[:200],
+            detail={"decision": decision},
+        )
+        session.commit()
+        wake("deliver", "email")
+        wake("advance")
+        words = ngettext("%(n)s message in doubt is settled.", "%(n)s messages in doubt are settled.", settled)
+        flash(words, "success" if settled else "warning")
 
 
 def reason_words(row: Message) -> Markup:
