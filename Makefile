@@ -22,11 +22,9 @@ test: ## Run the whole suite: both databases, a real broker, a real browser (ARG
 
 check: ## Run what the machine checks: style, types, imports, translations, documentation
 	$(SETUP) test
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest -q tests/translations tests/docs tests/architecture
+	@bad=0; for check in "ruff check ." "ruff format --check ." mypy "lint-imports --no-cache" \
+		"pytest -q tests/translations tests/docs tests/architecture"; do \
+		$(BIN)/$$check || { bad=1; echo "make check: $$check failed" >&2; }; done; exit $$bad
 
 bench: ## Measure against a floor in the same run (BENCH=send for one of them)
 	$(SETUP) test
