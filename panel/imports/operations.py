@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from sqlalchemy.orm import Session
 
@@ -30,7 +30,7 @@ CHUNK = 1 << 20
 
 def bring(
     session: Session,
-    stream: BinaryIO,
+    stream: IO[bytes],
     file_name: str,
     instance: Path,
     *,

@@ -184,3 +184,11 @@ def _value_handler(info: FieldInfo, field_id: int, day_order: DayOrder) -> Handl
             person.draft.values[field_id] = value
 
     return take
+
+
+def stored_words(person: Person) -> str:
+    """What a row gives, in words: for showing a column's values before anything is stored."""
+    words = [*person.given.values(), *(value.text for value in person.draft.values.values())]
+    words += [one.value for one in person.draft.addresses]
+    words += [*person.tags, *person.lists]
+    return ", ".join([*words, person.note] if person.note else words)

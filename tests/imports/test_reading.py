@@ -9,7 +9,6 @@ from panel.imports.reading import MAX_LINE, Reading, Rows, examine, preview
 from panel.imports.rules import guess_columns
 from tests.imports.conftest import PEOPLE, PERSIANS, csv_of, xlsx_of
 
-
 ARABIC = str.maketrans("یک", "يك")
 
 

@@ -12,14 +12,17 @@ from panel.web.admin.contact_card import ContactCardView
 from panel.web.admin.contacts import ContactsView
 from panel.web.admin.fields import FieldsView
 from panel.web.admin.home import HomeView
+from panel.web.admin.imports import ImportsView
 from panel.web.admin.issues import IssuesView
 from panel.web.admin.journeys import JourneysView
 from panel.web.admin.lists import ListsView
+from panel.web.admin.message_preview import MessagePreviewView
 from panel.web.admin.messages import MessagesView
 from panel.web.admin.pages import PanelTheme
 from panel.web.admin.plugins import PluginPagesView, PluginsView
 from panel.web.admin.suppressions import SuppressionsView
 from panel.web.admin.tags import TagsView
+from panel.web.admin.templates import TemplatesView
 from panel.web.admin.users import UsersView
 from panel.web.words import ours_first
 
@@ -49,7 +52,10 @@ def register(admin: Admin) -> None:
     admin.add_view(ListsView())
     admin.add_view(TagsView())
     admin.add_view(FieldsView())
+    admin.add_view(ImportsView())
+    admin.add_view(TemplatesView())
     admin.add_view(MessagesView())
+    admin.add_view(MessagePreviewView())
     admin.add_view(SuppressionsView())
     admin.add_view(IssuesView())
     admin.add_view(UsersView())
