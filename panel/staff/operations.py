@@ -74,12 +74,15 @@ def create_user(
     """Add a colleague; returns the user and the one-time password. UserError when the address is taken."""
     roles = ensure_roles(session)
     password = one_time_password()
-    user = _add_user(session, email, name=name, role=roles[role], language=language, password=password)
-    user.handle = handle or None
     try:
         with session.begin_nested():
-            session.flush()
+            user = _add_user(session, email, name=name, role=roles[role], language=language, password=password)
+            user.handle = handle or None
     except IntegrityError:
+        if handle and session.scalars(select(User.id).where(User.handle == handle)).first() is not None:
+            raise UserError(
+                "handle_taken", N_("Another user is called %(handle)s already."), where="handle", handle=handle
+            ) from None
         raise UserError(
             "user_exists", N_("There is already a user with the address %(email)s."), where="email", email=email
         ) from None

@@ -132,7 +132,8 @@ class UsersView(PanelModelView):
             )
         except UserError as error:
             session.rollback()
-            form.email.errors = [*form.email.errors, error.words(current_language())]
+            field = form[error.problem.where or "email"]
+            field.errors = [*field.errors, error.words(current_language())]
             return False
         session.commit()
         tell_password(user, password)
