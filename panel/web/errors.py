@@ -57,7 +57,7 @@ def install(app: Flask) -> None:
         if status < 400:
             return error
         if status == 401 and not wants_json():
-            return to_login()  # type: ignore[no-any-return]
+            return to_login()
         title, more = SENTENCES.get(status, SENTENCES[400 if status < 500 else 500])
         return _page(status, code=f"http_{status}", title=gettext(title), more=gettext(more))
 

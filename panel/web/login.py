@@ -93,10 +93,9 @@ def install(app: Flask) -> None:
     limiter.init_app(app)
     security = Security(app, SQLAlchemyUserDatastore(db, User, Role))
     ours_first(security.i18n_domain)
-    login = app.view_functions["security.login"]
-    app.view_functions["security.login"] = limiter.limit("10/minute;60/hour", methods=["POST"])(login)
-    change = app.view_functions["security.change_password"]
-    app.view_functions["security.change_password"] = limiter.limit("10/minute", methods=["POST"])(change)
+    views: dict[str, Any] = app.view_functions
+    for name, limit in (("security.login", "10/minute;60/hour"), ("security.change_password", "10/minute")):
+        views[name] = limiter.limit(limit, methods=["POST"])(views[name])
 
     @password_changed.connect_via(app)
     def _changed(_app: Flask, user: User, **_more: Any) -> None:

@@ -44,7 +44,7 @@ def shell() -> SimpleNamespace:
             reader=current_reader(),
             today=show_day(clock.now().astimezone(current_reader().zone).date(), current_reader(), "full"),
         )
-    return g.shell  # type: ignore[no-any-return]
+    return g.shell
 
 
 def _address(endpoint: str) -> str | None:

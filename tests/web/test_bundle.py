@@ -60,7 +60,7 @@ def test_without_the_registry_there_is_one_line_and_no_traceback(builder, tmp_pa
     npm.chmod(0o755)
     monkeypatch.setattr(builder, "find_node", lambda: (["node"], [str(npm)]))
     monkeypatch.setattr(builder, "_read", lambda path: "")
-    with pytest.raises(builder.AssetsNotBuilt) as trouble:
+    with pytest.raises(builder.AssetsNotBuiltError) as trouble:
         builder.build(force=True)
     assert (
         str(trouble.value)

@@ -119,19 +119,19 @@ class PanelModelView(Guarded, ModelView):
     creates: ClassVar[bool] = True
 
     @property
-    def can_create(self) -> bool:  # type: ignore[override]
+    def can_create(self) -> bool:
         return self.creates and self._may(self.edit_action)
 
     @property
-    def can_edit(self) -> bool:  # type: ignore[override]
+    def can_edit(self) -> bool:
         return self._may(self.edit_action)
 
     @property
-    def can_delete(self) -> bool:  # type: ignore[override]
+    def can_delete(self) -> bool:
         return self._may(self.delete_action)
 
     @property
-    def can_export(self) -> bool:  # type: ignore[override]
+    def can_export(self) -> bool:
         return self._may(self.export_action)
 
     def is_action_allowed(self, name: str) -> bool:
@@ -306,13 +306,13 @@ class PanelModelView(Guarded, ModelView):
     def create_view(self) -> ResponseReturnValue:
         if not self.can_create:
             must(self.edit_action or "settings.edit")
-        return super().create_view()  # type: ignore[no-any-return]
+        return super().create_view()
 
     @expose("/edit/", methods=("GET", "POST"))
     def edit_view(self) -> ResponseReturnValue:
         if request.method == "POST" and not self.can_edit:
             must(self.edit_action or "settings.edit")
-        return super().edit_view()  # type: ignore[no-any-return]
+        return super().edit_view()
 
     # Export.
 

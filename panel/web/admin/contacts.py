@@ -186,11 +186,10 @@ class ContactsView(PanelModelView):
         if request.method == "GET" and obj is not None:
             self.prepare([obj])
             form.email.data, form.phone.data = self.first(obj, "email"), self.first(obj, "phone")
-            values = dict(
-                db.session.execute(
-                    select(FieldValue.field_id, FieldValue.text).where(FieldValue.contact_id == obj.id)
-                ).all()
+            rows = db.session.execute(
+                select(FieldValue.field_id, FieldValue.text).where(FieldValue.contact_id == obj.id)
             )
+            values: dict[int | None, str] = {field_id: text for field_id, text in rows}
             for info in custom_fields(db.session()):
                 form[info.name].data = values.get(info.id, "")
         return form

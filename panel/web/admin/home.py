@@ -113,7 +113,9 @@ def _screen(name: str, right: str) -> str | None:
 def latest_contacts(limit: int = 6) -> list[Any]:
     """The contacts changed last, with their tags."""
     query = select(Contact).where(Contact.merged_into_id.is_(None), Contact.erased_at.is_(None))
-    rows = list(db.session.scalars(query.order_by(Contact.updated_at.desc(), Contact.id.desc()).limit(limit)))
+    rows: list[Any] = list(
+        db.session.scalars(query.order_by(Contact.updated_at.desc(), Contact.id.desc()).limit(limit))
+    )
     view: ContactsView = next(v for v in current_app.extensions["panel_admin"]._views if isinstance(v, ContactsView))
     view.prepare(rows)
     for row in rows:

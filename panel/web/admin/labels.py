@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from markupsafe import Markup
 
 from panel.i18n import N_, gettext
@@ -55,7 +57,7 @@ def state(code: str, table: dict[str, tuple[str, str, str]]) -> Markup:
     return chip(gettext(words), tone, icon_name)
 
 
-def choices(table: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+def choices(table: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     """(code, words) of a table, for a select, each word once."""
     found: dict[str, str] = {}
     for code, entry in table.items():

@@ -103,7 +103,7 @@ class SuppressionsView(PanelModelView):
         return str(row.address)
 
     @property
-    def can_edit(self) -> bool:  # type: ignore[override]
+    def can_edit(self) -> bool:
         return False
 
     def create_model(self, form: Any) -> Any:
