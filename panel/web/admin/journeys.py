@@ -1,27 +1,289 @@
-"""Journeys: what runs, for whom, and the text behind it."""
+"""Journeys: which there are, what each does in words, who is inside, and letting them run, pause or close."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import abort, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from panel.i18n import lazy_gettext
+from panel import clock
+from panel.db import db
+from panel.i18n import current_language, gettext, lazy_gettext, ngettext
+from panel.journeys import operations, reasons
+from panel.journeys.file import JourneysFile, journey_text, read_file
+from panel.journeys.language import Program
+from panel.journeys.language.sentences import describe, summary
+from panel.journeys.models import Journey, JourneyFile, JourneyVersion
+from panel.journeys.names import vocabulary
+from panel.web.access import requires
+from panel.web.admin.journey_editor import EditorPages
 from panel.web.admin.pages import PanelView
+from panel.web.forms import ask_first
+from panel.web.journeys import diffs, queries
+from panel.web.journeys.judging import Judgement, judge
+
+MOST_DRAFTS_JUDGED = 40
+STATES = {
+    "live": ("green", "player-play"),
+    "paused": ("amber", "player-pause"),
+    "closing": ("amber", "flag"),
+    "draft": ("", "pencil"),
+    "ended": ("", "flag-check"),
+}
 
 
-class JourneysView(PanelView):
+@dataclass(frozen=True)
+class Row:
+    """One journey in the list. `judgement` is that of its draft, when it has one."""
+
+    journey: Journey
+    name: str
+    version: int | None
+    sentence: str
+    inside: queries.Inside
+    judgement: Judgement | None
+
+
+class JourneysView(EditorPages, PanelView):
     action = "journeys.view"
     section = "messages"
     icon = "route"
     menu_position = 10
 
     def __init__(self) -> None:
-        super().__init__(name=lazy_gettext("Journeys"), endpoint="journeys_page", url="journeys")
+        super().__init__(name=lazy_gettext("Journeys"), endpoint="journeys", url="journeys")
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        return self.render("journeys/list.html")
+        session, language = db.session(), current_language()
+        file = read_file(journeys_path())
+        known = session.get(JourneyFile, str(journeys_path()))
+        return self.render(
+            "journeys/list.html",
+            rows=_rows(session, file, language),
+            issues=queries.issues(session, language),
+            file=file,
+            is_unread=bool(file.sha256) and (known is None or known.sha256 != file.sha256),
+            is_gone=known is not None and bool(known.sha256) and not file.sha256,
+            states=STATES,
+            state_words=lambda state: reasons.state_words(state, language),
+        )
 
     @expose("/<journey_id>")
     def journey(self, journey_id: str) -> ResponseReturnValue:
-        return self.render("journeys/journey.html")
+        session, language = db.session(), current_language()
+        journey = _journey(session, journey_id)
+        file = read_file(journeys_path())
+        live = session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
+        judgement = None
+        if journey.draft_text is not None:
+            judgement = judge(
+                journey.id, journey.draft_text, file.text, vocabulary(session), language, clock.now().date()
+            )
+        program = live.resolved if live else judgement.program if judgement else None
+        return self.render(
+            "journeys/journey.html",
+            journey=journey,
+            name=name_of(journey, program),
+            live=live,
+            words=describe(program, language) if program else None,
+            judgement=judgement,
+            counts=_counts(session, journey_id, live.id if live else None),
+            inside=queries.inside(session).get(journey_id, queries.Inside()),
+            versions=queries.versions(session, journey_id),
+            issues=queries.issues(session, language, journey_id),
+            states=STATES,
+            state_words=lambda state: reasons.state_words(state, language),
+        )
+
+    @expose("/<journey_id>/versions/<int:number>")
+    def version(self, journey_id: str, number: int) -> ResponseReturnValue:
+        """One version: its text, and what changed against the one before (or against `?against=`)."""
+        session = db.session()
+        journey = _journey(session, journey_id)
+        version = _version(session, journey_id, number)
+        against = request.args.get("against", type=int) or number - 1
+        other = session.scalars(
+            select(JourneyVersion).where(JourneyVersion.journey_id == journey_id, JourneyVersion.number == against)
+        ).first()
+        return self.render(
+            "journeys/version.html",
+            journey=journey,
+            name=name_of(journey, version.resolved),
+            version=version,
+            other=other,
+            lines=diffs.diff(_own_text(other), _own_text(version)) if other else [],
+            text=_own_text(version),
+            words=describe(version.resolved, current_language()),
+            versions=queries.versions(session, journey_id),
+        )
+
+    @expose("/<journey_id>/versions/<int:number>/restore", methods=["POST"])
+    @requires("journeys.edit")
+    def restore(self, journey_id: str, number: int) -> ResponseReturnValue:
+        """Make an old version the draft again. Nothing that runs changes until somebody publishes it."""
+        session = db.session()
+        journey = _journey(session, journey_id)
+        operations.save_draft(session, journey.id, _own_text(_version(session, journey_id, number)), by=current_user)
+        session.commit()
+        flash(gettext("Version %(number)s is the draft now. Nothing runs differently until you publish it.",
+                      number=number), "success")  # fmt: skip
+        return redirect(url_for(".edit", journey_id=journey_id), 303)
+
+    @expose("/<journey_id>/<any(pause, resume, close):what>", methods=["POST"])
+    @requires("journeys.publish")
+    def change_state(self, journey_id: str, what: str) -> ResponseReturnValue:
+        session = db.session()
+        journey = _journey(session, journey_id)
+        count = queries.inside(session).get(journey_id, queries.Inside()).total
+        question, more, button = state_question(what, journey.name or journey.id, count)
+        if page := ask_first(question, button=button, more=more, danger=what == "close"):
+            return page
+        {"pause": operations.pause, "resume": operations.resume, "close": operations.close}[what](
+            session, journey_id, by=current_user
+        )
+        session.commit()
+        flash(_DONE[what](), "success")
+        return redirect(url_for(".journey", journey_id=journey_id), 303)
+
+    @expose("/read-file", methods=["POST"])
+    @requires("journeys.edit")
+    def read_now(self) -> ResponseReturnValue:
+        """Look at journeys.yaml now instead of at the next tick."""
+        session = db.session()
+        checked = operations.watch_file(session, journeys_path(), vocabulary=vocabulary(session))
+        session.commit()
+        if checked is not None and not checked.problems:
+            flash(gettext("journeys.yaml was read. What changed waits as drafts below."), "success")
+        return redirect(url_for(".index"), 303)
+
+    @expose("/<journey_id>/drop-draft", methods=["POST"])
+    @requires("journeys.edit")
+    def drop_draft(self, journey_id: str) -> ResponseReturnValue:
+        session = db.session()
+        journey = _journey(session, journey_id)
+        live = operations.live_text(session, journey)
+        question = gettext("Throw the draft away?")
+        more = (
+            gettext("What runs stays as it is. The text of the draft is gone.")
+            if live is not None
+            else gettext("This journey was never published, so nothing of it is left.")
+        )
+        if page := ask_first(question, button=gettext("Throw away"), more=more):
+            return page
+        if live is not None:
+            operations.save_draft(session, journey_id, live, by=current_user)
+        else:
+            session.delete(journey)
+        session.commit()
+        target = url_for(".journey", journey_id=journey_id) if live is not None else url_for(".index")
+        return redirect(target, 303)
+
+
+def journeys_path() -> Path:
+    path: Path = current_app.config["PANEL"].journeys_file
+    return path
+
+
+def name_of(journey: Journey, program: Program | None = None) -> str:
+    """What people call it: the name in force, else that of its draft, else its identity."""
+    if journey.name and journey.name != journey.id:
+        return journey.name
+    return str((program or {}).get("name") or journey.name or journey.id)
+
+
+def state_question(what: str, name: str, count: int) -> tuple[str, str, str]:
+    """What is asked before a state changes: the question, what it means for those inside, the word on the button."""
+    inside = ngettext("%(n)s contact is inside.", "%(n)s contacts are inside.", count)
+    if what == "pause":
+        return (
+            gettext("Pause “%(name)s”?", name=name),
+            inside + " " + gettext("They keep their places; nobody enters and nothing is sent until it is resumed."),
+            gettext("Pause"),
+        )
+    if what == "resume":
+        return (
+            gettext("Let “%(name)s” run again?", name=name),
+            inside + " " + gettext("They go on from where they stand; what is too late by now is skipped, not sent."),
+            gettext("Resume"),
+        )
+    return (
+        gettext("Close “%(name)s”?", name=name),
+        inside + " " + gettext("Nobody enters any more; those inside finish their way, then the journey has ended."),
+        gettext("Close the journey"),
+    )
+
+
+_DONE: dict[str, Any] = {
+    "pause": lambda: gettext("The journey is paused. Everybody keeps their place."),
+    "resume": lambda: gettext("The journey runs again."),
+    "close": lambda: gettext("The journey takes nobody in any more; those inside finish."),
+}
+
+
+def _journey(session: Session, journey_id: str) -> Journey:
+    journey = session.get(Journey, journey_id)
+    if journey is None:
+        abort(404)
+    return journey
+
+
+def _version(session: Session, journey_id: str, number: int) -> JourneyVersion:
+    found = session.scalars(
+        select(JourneyVersion).where(JourneyVersion.journey_id == journey_id, JourneyVersion.number == number)
+    ).first()
+    if found is None:
+        abort(404)
+    return found
+
+
+def _own_text(version: JourneyVersion) -> str:
+    """The journey alone, as the editor shows it; versions keep their defaults with them."""
+    return journey_text(version.source_yaml, version.journey_id) or version.source_yaml
+
+
+def _counts(session: Session, journey_id: str, live_version: int | None) -> dict[str, Any]:
+    """People by step; those on older versions count at the step of the same identity."""
+    counts: dict[str, Any] = {}
+    for one in queries.standing(session, journey_id):
+        total, held, older = counts.get(one.step_id or "", (0, 0, 0))
+        older += one.count if one.version_id != live_version else 0
+        counts[one.step_id or ""] = (total + one.count, held + one.held, older)
+    return counts
+
+
+def _rows(session: Session, file: JourneysFile, language: str) -> list[Row]:
+    inside = queries.inside(session)
+    found = session.execute(
+        select(Journey, JourneyVersion.number, JourneyVersion.resolved)
+        .outerjoin(JourneyVersion, JourneyVersion.id == Journey.live_version_id)
+        .order_by(Journey.id)
+    ).all()
+    has_drafts = any(journey.draft_text is not None for journey, _, _ in found)
+    names = vocabulary(session) if has_drafts else None
+    rows, judged = [], 0
+    for journey, number, resolved in found:
+        judgement = None
+        if journey.draft_text is not None and judged < MOST_DRAFTS_JUDGED:
+            judged += 1
+            judgement = judge(journey.id, journey.draft_text, file.text, names, language, clock.now().date())
+        program = resolved or (judgement.program if judgement else None)
+        rows.append(
+            Row(
+                journey,
+                name_of(journey, program),
+                number,
+                summary(program, language) if program else "",
+                inside.get(journey.id, queries.Inside()),
+                judgement,
+            )
+        )
+    order = {"live": 0, "paused": 1, "closing": 2, "draft": 3, "ended": 4}
+    return sorted(rows, key=lambda row: (order.get(row.journey.state, 5), row.name.casefold()))

@@ -11,6 +11,7 @@ import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import { startWorkshop } from "./editor-workshop.js";
 
 const nonce = document.currentScript?.nonce || "";
 
@@ -45,13 +46,17 @@ function diagnostics(doc, problems) {
   });
 }
 
-function show(view, list, problems) {
+function show(view, list, problems, fixWords) {
   if (!list) return;
+  list.hidden = problems.length === 0;
   list.replaceChildren(...problems.map((problem) => {
     const item = document.createElement("li");
     if (problem.severity === "warning") item.className = "is-warning";
+    const said = document.createElement("div");
+    said.className = "problem-words";
     const jump = document.createElement("button");
     jump.type = "button";
+    jump.className = "problem-where";
     jump.textContent = problem.where || `${problem.line}`;
     jump.addEventListener("click", () => {
       view.dispatch({ selection: { anchor: place(view.state.doc, problem.line, problem.column) }, scrollIntoView: true });
@@ -60,9 +65,34 @@ function show(view, list, problems) {
     const words = document.createElement("span");
     words.dir = "auto";
     words.textContent = problem.message;
-    item.append(jump, words);
+    said.append(jump, " ", words);
+    if (problem.advice) {
+      const advice = document.createElement("span");
+      advice.dir = "auto";
+      advice.className = "problem-advice";
+      advice.textContent = problem.advice;
+      said.append(advice);
+    }
+    item.append(said);
+    if (problem.fix) item.append(fixButton(view, problem.fix, fixWords));
     return item;
   }));
+}
+
+function fixButton(view, fix, words) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn btn-sm";
+  const text = document.createElement("bdi");
+  text.dir = "ltr";
+  text.textContent = fix.text;
+  button.append(`${words || "Fix"}: `, text);
+  button.addEventListener("click", () => {
+    const from = place(view.state.doc, fix.line, fix.column), to = place(view.state.doc, fix.end_line, fix.end_column);
+    view.dispatch({ changes: { from, to, insert: fix.text }, selection: { anchor: from + fix.text.length }, scrollIntoView: true });
+    view.focus();
+  });
+  return button;
 }
 
 function start(area) {
@@ -71,9 +101,9 @@ function start(area) {
   const list = area.dataset.problems ? document.getElementById(area.dataset.problems) : null;
   const check = linter(async (view) => {
     if (!area.dataset.checkUrl) return [];
-    const { problems = [] } = await post(area.dataset.checkUrl, { text: view.state.doc.toString() });
-    show(view, list, problems);
-    area.dispatchEvent(new CustomEvent("panel:checked", { bubbles: true, detail: { problems } }));
+    const { problems = [], words } = await post(area.dataset.checkUrl, { text: view.state.doc.toString() });
+    show(view, list, problems, area.form?.dataset.wordsFix);
+    area.dispatchEvent(new CustomEvent("panel:checked", { bubbles: true, detail: { problems, words } }));
     return diagnostics(view.state.doc, problems);
   }, { delay: 500 });
   const complete = async (context) => {
@@ -92,7 +122,7 @@ function start(area) {
         nonce ? EditorView.cspNonce.of(nonce) : [],
         lineNumbers(), highlightActiveLineGutter(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(),
         closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), lintGutter(), check, yaml(), indentUnit.of("  "),
-        syntaxHighlighting(highlight), autocompletion({ override: [complete] }), EditorView.lineWrapping,
+        syntaxHighlighting(highlight), autocompletion({ override: [complete] }), EditorView.perLineTextDirection.of(true), EditorView.lineWrapping,
         EditorState.readOnly.of(area.readOnly),
         EditorView.contentAttributes.of({ "aria-label": area.getAttribute("aria-label") || document.querySelector(`label[for="${area.id}"]`)?.textContent.trim() || "YAML", spellcheck: "false", dir: "ltr" }),
         // Tab leaves the editor (no keyboard trap); Ctrl+] and Ctrl+[ indent.
@@ -109,3 +139,4 @@ function start(area) {
 }
 
 for (const area of document.querySelectorAll("textarea[data-yaml-editor]")) start(area);
+startWorkshop();

@@ -1,0 +1,307 @@
+"""Writing one journey: the editor's pages and answers, drafts, publishing. Everything works without JavaScript too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from flask import abort, current_app, flash, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from panel import calendars, clock
+from panel.contacts.models import ContactList
+from panel.db import db
+from panel.errors import UserError
+from panel.i18n import N_, current_language, gettext
+from panel.journeys import operations
+from panel.journeys.file import JourneysFile, journey_text, read_file, sha256_of, write_journey
+from panel.journeys.models import Journey, JourneyVersion
+from panel.journeys.names import vocabulary
+from panel.journeys.operations import NotPublishedError
+from panel.staff.models import User
+from panel.web.access import requires
+from panel.web.journeys import diffs, queries, recipes
+from panel.web.journeys.impact import impact
+from panel.web.journeys.judging import Fix, Judgement, apply, in_words, judge
+from panel.web.preferences import current_reader
+
+LONGEST = 512 * 1024  # characters of one journey; far beyond what anybody writes, well below what would hurt
+_IDENTITY = re.compile(r"[a-z][a-z0-9_]{0,59}")
+
+
+class EditorPages:
+    """The pages of the editor; mixed into the screen of journeys, so that they share its address."""
+
+    render: Any
+
+    @expose("/new", methods=["GET", "POST"])
+    @requires("journeys.edit")
+    def new(self) -> ResponseReturnValue:
+        values = {"recipe": "welcome", "name": "", "identity": ""} | request.form.to_dict()
+        problems: dict[str, str] = {}
+        if request.method == "POST":
+            problems = _new_problems(values)
+            if not problems:
+                return _create(values)
+        return self.render("journeys/new.html", recipes=recipes.RECIPES, values=values, problems=problems), (
+            422 if problems else 200
+        )
+
+    @expose("/<journey_id>/edit", methods=["GET", "POST"])
+    @requires("journeys.edit")
+    def edit(self, journey_id: str) -> ResponseReturnValue:
+        """The editor. Posting is what the buttons do without JavaScript: check, save, apply a fix, go to publish."""
+        session = db.session()
+        journey = _journey(session, journey_id)
+        file = read_file(_path())
+        text = operations.text_of(session, journey)
+        if request.method == "POST":
+            text = _posted_text()
+            if fix := _posted_fix():
+                text = apply(text, fix)
+            conflict = _draft_conflict(session, journey)
+            if not conflict:
+                journey = operations.save_draft(session, journey_id, text, by=current_user)
+                session.commit()
+            if not conflict and request.form.get("do") == "publish":
+                return redirect(url_for(".publish", journey_id=journey_id), 303)
+            if not conflict and request.form.get("do") == "save":
+                flash(gettext("The draft is saved. Nothing runs differently until you publish it."), "success")
+        else:
+            conflict = ""
+        judgement = _judge(session, journey_id, text, file)
+        live = _live(session, journey)
+        return self.render(
+            "journeys/edit.html",
+            journey=journey,
+            name=_name(journey, judgement),
+            text=text,
+            judgement=judgement,
+            words=in_words(judgement.program, current_language()),
+            live=live,
+            is_checked=request.method == "POST" or journey.draft_text is not None,
+            draft_sha256=journey.draft_sha256 or "",
+            conflict=conflict,
+            saved=_saved_words(journey),
+        )
+
+    @expose("/<journey_id>/check", methods=["POST"])
+    @requires("journeys.edit")
+    def check(self, journey_id: str) -> ResponseReturnValue:
+        """What is wrong with a text, for the editor as one types: problems with places, and the journey in words."""
+        session, language = db.session(), current_language()
+        _journey(session, journey_id)
+        text = _json_text()
+        judgement = _judge(session, journey_id, text, read_file(_path()))
+        from_template = current_app.jinja_env.get_template("journeys/words.html")
+        said = in_words(judgement.program, language)
+        return jsonify(
+            problems=[one.as_dict(language) for one in judgement.findings],
+            words=from_template.render(words=said, counts={}) if said else None,
+        )
+
+    @expose("/<journey_id>/complete", methods=["POST"])
+    @requires("journeys.edit")
+    def complete(self, journey_id: str) -> ResponseReturnValue:
+        """What may stand at the cursor."""
+        _json_text()
+        return jsonify(options=[])
+
+    @expose("/<journey_id>/draft", methods=["POST"])
+    @requires("journeys.edit")
+    def draft(self, journey_id: str) -> ResponseReturnValue:
+        """Keep what is being written, broken or not. Refused only when somebody else saved another draft meanwhile."""
+        session = db.session()
+        journey = _journey(session, journey_id)
+        text = _json_text()
+        conflict = _draft_conflict(session, journey)
+        if conflict:
+            return jsonify(conflict=conflict), 409
+        journey = operations.save_draft(session, journey_id, text, by=current_user)
+        session.commit()
+        return jsonify(saved=_saved_words(journey), sha256=journey.draft_sha256 or "")
+
+    @expose("/<journey_id>/publish", methods=["GET", "POST"])
+    @requires("journeys.publish")
+    def publish(self, journey_id: str) -> ResponseReturnValue:
+        """What would change and for whom; then, on yes, the new version and the journey's own lines of the file."""
+        session = db.session()
+        journey = _journey(session, journey_id)
+        file = read_file(_path())
+        text = operations.text_of(session, journey)
+        live = _live(session, journey)
+        if request.method == "POST":
+            answer = _publish(session, journey, file, text)
+            if answer is not None:
+                return answer
+            file = read_file(_path())
+        judgement = _judge(session, journey_id, text, file)
+        live_text = operations.live_text(session, journey) or ""
+        own = journey_text(file.text or "", journey_id) or ""
+        own_sha256 = sha256_of(own) if own else ""
+        return self.render(
+            "journeys/publish.html",
+            journey=journey,
+            name=_name(journey, judgement),
+            live=live,
+            judgement=judgement,
+            lines=diffs.diff(live_text, text),
+            text=text,
+            has_draft=journey.draft_text is not None,
+            before=in_words(live.resolved, current_language()) if live else None,
+            words=in_words(judgement.program, current_language()),
+            impact=impact(live.resolved if live else None, judgement.program, queries.standing(session, journey_id)),
+            own_sha256=own_sha256,
+            is_conflict=request.method == "POST" and request.form.get("own_sha256", "") != own_sha256,
+            file_lines=diffs.diff(own, text),
+            note=request.form.get("note", ""),
+        ), (409 if request.method == "POST" else 200)
+
+
+def _publish(session: Session, journey: Journey, file: JourneysFile, text: str) -> ResponseReturnValue | None:
+    """Publish and write the file; None when the page must be shown again (its problems, or the file moved on)."""
+    own = journey_text(file.text or "", journey.id)
+    if request.form.get("own_sha256", "") != (sha256_of(own) if own else ""):
+        return None
+    try:
+        published = operations.publish(
+            session,
+            journey.id,
+            file_text=file.text,
+            by=current_user,
+            note=request.form.get("note", "").strip()[:1000],
+            vocabulary=vocabulary(session),
+        )
+    except NotPublishedError:
+        session.rollback()
+        return None
+    # The file before the commit: when it cannot be written nothing is published, and the reason is on the page.
+    try:
+        write_journey(_path(), journey.id, text, expected_sha256=file.sha256)
+    except OSError as error:
+        raise UserError(
+            "journeys_file_not_written",
+            N_("journeys.yaml could not be written (%(reason)s), so nothing was published."),
+            reason=error.strerror or str(error),
+        ) from error
+    session.commit()
+    words = (
+        gettext("Version %(number)s is live.", number=published.number)
+        if published.is_new
+        else gettext("Version %(number)s, which had this very text, is live again.", number=published.number)
+    )
+    flash(words, "success")
+    return redirect(url_for(".journey", journey_id=journey.id), 303)
+
+
+def _create(values: dict[str, str]) -> ResponseReturnValue:
+    session, language = db.session(), current_language()
+    chosen = recipes.recipe(values["recipe"])
+    assert chosen is not None
+    list_name = session.scalar(select(ContactList.name).order_by(ContactList.id).limit(1))
+    name = values["name"].strip()
+    text = recipes.fill(chosen, values["identity"].strip(), name, list_name, language)
+    journey = operations.save_draft(session, values["identity"].strip(), text, by=current_user)
+    journey.name = name
+    session.commit()
+    return redirect(url_for(".edit", journey_id=journey.id), 303)
+
+
+def _new_problems(values: dict[str, str]) -> dict[str, str]:
+    problems = {}
+    identity = values["identity"].strip()
+    if not values["name"].strip():
+        problems["name"] = gettext("Give the journey a name; any language will do.")
+    if not _IDENTITY.fullmatch(identity):
+        problems["identity"] = gettext(
+            "Small letters a to z, digits and underscores, beginning with a letter: win_back, welcome_2."
+        )
+    elif db.session.get(Journey, identity) is not None or journey_text(read_file(_path()).text or "", identity):
+        problems["identity"] = gettext("There is already a journey with this identity.")
+    if recipes.recipe(values["recipe"]) is None:
+        problems["recipe"] = gettext("Choose one of the beginnings.")
+    return problems
+
+
+def _path() -> Path:
+    path: Path = current_app.config["PANEL"].journeys_file
+    return path
+
+
+def _journey(session: Session, journey_id: str) -> Journey:
+    journey = session.get(Journey, journey_id)
+    if journey is None:
+        abort(404)
+    return journey
+
+
+def _live(session: Session, journey: Journey) -> JourneyVersion | None:
+    return session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
+
+
+def _judge(session: Session, journey_id: str, text: str, file: JourneysFile) -> Judgement:
+    names = vocabulary(session)
+    return judge(journey_id, text, file.text, names, current_language(), clock.now().date())
+
+
+def _name(journey: Journey, judgement: Judgement) -> str:
+    if journey.name and journey.name != journey.id:
+        return journey.name
+    return str((judgement.program or {}).get("name") or journey.id)
+
+
+def _posted_text() -> str:
+    text = request.form.get("text", "").replace("\r\n", "\n")
+    if len(text) > LONGEST:
+        raise _too_long()
+    return text
+
+
+def _json_text() -> str:
+    body = request.get_json(silent=True)
+    text = body.get("text") if isinstance(body, dict) else None
+    if not isinstance(text, str):
+        abort(400)
+    if len(text) > LONGEST:
+        raise _too_long()
+    return text
+
+
+def _too_long() -> UserError:
+    return UserError("journey_too_long", N_("One journey may have half a million letters at most."))
+
+
+def _posted_fix() -> Fix | None:
+    """The pressed [Fix] button: `line:column:end_line:end_column:text`."""
+    parts = request.form.get("fix", "").split(":", 4)
+    try:
+        line, column, end_line, end_column = (int(part) for part in parts[:4])
+        return Fix(line, column, end_line, end_column, parts[4])
+    except (ValueError, IndexError):
+        return None
+
+
+def _draft_conflict(session: Session, journey: Journey) -> str:
+    """Words when another draft was saved since this one was opened; "" when there is no conflict."""
+    body = request.get_json(silent=True) if request.is_json else request.form
+    base = str((body or {}).get("base") or "")
+    if (body or {}).get("anyway") or (journey.draft_sha256 or "") == base:
+        return ""
+    who = session.get(User, journey.draft_saved_by) if journey.draft_saved_by else None
+    if who is not None and who.id != current_user.id:
+        return gettext("%(name)s saved another draft meanwhile.", name=who.name or who.email)
+    return gettext("Another draft was saved meanwhile, in another window or through journeys.yaml.")
+
+
+def _saved_words(journey: Journey) -> str:
+    if journey.draft_saved_at is None:
+        return gettext("Like the live version")
+    reader, at = current_reader(), journey.draft_saved_at
+    is_today = at.astimezone(reader.zone).date() == clock.now().astimezone(reader.zone).date()
+    time = calendars.show_time(at, reader) if is_today else calendars.show_moment(at, reader, "short")
+    return gettext("Draft saved %(time)s", time=time)
