@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from panel.cli._language import language, say
 from panel.errors import UserError
@@ -72,6 +73,14 @@ class LazyGroup(click.Group):
                 return super().invoke(ctx)
             except UserError as error:
                 raise click.ClickException(error.words(language())) from error
+            except DBAPIError as error:
+                raise click.ClickException(say(_database_words(error)) % {"detail": error.orig}) from error
+
+
+def _database_words(error: DBAPIError) -> str:
+    if "no such table" in str(error.orig) or "UndefinedTable" in type(error.orig).__name__:
+        return N_("The database has no tables yet, or old ones. Run: panel db upgrade")
+    return N_("The database does not answer: %(detail)s")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
