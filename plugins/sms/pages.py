@@ -71,7 +71,7 @@ def _bubble(bubble: phone.Bubble, say: Say, zone: ZoneInfo) -> str:
     facts = say(N_("%(units)s characters, %(parts)s SMS"), units=size.units, parts=size.parts)
     if bubble.state in STATES:
         words, color = STATES[bubble.state]
-        after = f'<span class="badge bg-{color}-lt">{say(words)}</span>'
+        after = f'<span class="chip chip-{color}">{say(words)}</span>'
     else:
         key = escape(bubble.key)
         after = (
