@@ -61,7 +61,7 @@ class Office:
 
     def contact(self, **values: Any) -> int:
         with writing() as session:
-            return create_contact(session, NewContact(**values), how="manual")
+            return create_contact(session, NewContact(**values), how="manual", match=False)
 
     def events(self, kind: str = "", contact_id: int | None = None) -> list[Event]:
         with reading() as session:
