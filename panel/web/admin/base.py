@@ -156,8 +156,11 @@ class PanelModelView(Guarded, ModelView):
         """The query with this request's search and choices, and the choices that were understood."""
         query, chosen = self.query(), {}
         for list_filter in self.list_filters:
+            values = {choice for choice, _ in list_filter.choices()}
             value = request.args.get(list_filter.name, "")
-            if value and value in {choice for choice, _ in list_filter.choices()}:
+            if value not in values:
+                value = list_filter.default
+            if value:
                 chosen[list_filter.name] = value
                 query = list_filter.apply(query, value)
         text = request.args.get("search", "").strip()
@@ -207,7 +210,9 @@ class PanelModelView(Guarded, ModelView):
             search=request.args.get("search", ""),
             sorting=self.sorting(),
             link_to=listing.query_string,
-            is_narrowed=bool(page.chosen or request.args.get("search")),
+            is_narrowed=bool(
+                request.args.get("search") or any(f.default != page.chosen.get(f.name, "") for f in self.list_filters)
+            ),
         )
 
     def row_url(self, row: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flask import flash, request
+from flask import flash
 from flask_admin.actions import action as bulk_action
 from markupsafe import Markup
 from sqlalchemy import Select, select, update
@@ -68,6 +68,7 @@ class IssuesView(PanelModelView):
                 lazy_gettext("State"),
                 lambda: labels.choices(labels.ISSUE_STATES),
                 lambda query, value: query.where(Issue.state == value),
+                default="open",
             ),
         )
 
@@ -75,8 +76,7 @@ class IssuesView(PanelModelView):
         return sum(open_issues(db.session()).values())
 
     def query(self) -> Select[Any]:
-        query = select(Issue)
-        return query if request.args.get("state") else query.where(Issue.state == "open")
+        return select(Issue)
 
     def row_url(self, row: Any) -> str | None:
         return None

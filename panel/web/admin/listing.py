@@ -24,13 +24,15 @@ class ListFilter:
     """A choice above a list, as a native select: `?name=value`.
 
     `choices` gives (value, words) pairs when the page is drawn; `apply` narrows the query. A value that is not among
-    the choices is ignored: an old bookmark must not break the page.
+    the choices is ignored: an old bookmark must not break the page. With a `default` there is no "all": that choice
+    holds until another is made.
     """
 
     name: str
     label: Any
     choices: Callable[[], Sequence[tuple[str, Any]]]
     apply: Callable[[Select[Any], str], Select[Any]]
+    default: str = ""
 
 
 @dataclass

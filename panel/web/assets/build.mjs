@@ -35,7 +35,7 @@ for (const name of names) {
   const path = `node_modules/@tabler/icons/icons/outline/${name}.svg`;
   if (!existsSync(path)) throw new Error(`error: there is no icon called "${name}"`);
   const inner = readFileSync(path, "utf8").replace(/<!--[\s\S]*?-->/g, "").match(/<svg[^>]*>([\s\S]*)<\/svg>/)[1];
-  sprite += `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round">${inner.replace(/\s*\n\s*/g, "")}</symbol>`;
+  sprite += `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round">${inner.replace(/\s*\n\s*/g, "")}</symbol>`;
 }
 sprite += "</svg>";
 const hash = createHash("sha256").update(sprite).digest("hex").slice(0, 8).toUpperCase();
