@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from panel import config as configuration
-from panel.app import create_app
+from panel.bare import bare_app
 from panel.jobs import ticker, work
 from panel.jobs.broker import redis_url
 from panel.jobs.heartbeats import Heart
+from panel.plugin_manager.manager import current
 from panel.processes import lifeline
+from panel.processes.services import write_services
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +27,7 @@ def main(arguments: list[str]) -> int:
     lifeline.hold()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     config = configuration.load()
-    app = create_app(config)
+    app = bare_app(config)
 
     @contextmanager
     def around() -> Iterator[None]:
@@ -33,7 +35,13 @@ def main(arguments: list[str]) -> int:
             yield
 
     if kind == "ticker":
-        ticker.run(redis_url(config), config.workers, number, around)
+
+        def note_services() -> None:
+            services = current().services()
+            commands = {name: (service.module, *service.args) for name, service in services.items()}
+            write_services(config.instance, commands)
+
+        ticker.run(redis_url(config), config.workers, number, around, each_tick=note_services)
     elif kind == "worker":
         work.run(redis_url(config), heart=Heart("worker", number, around), around=around)
     else:

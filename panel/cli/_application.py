@@ -1,6 +1,6 @@
-"""The application for a command.
+"""The application for a command: without its pages, except for the one command that serves them.
 
-The command line lies below the application in the order of imports, so the application is found by its name.
+The command line lies beside the web in the order of imports, so the application with pages is found by its name.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 import click
 
 from panel import config as configuration
+from panel.bare import bare_app
 from panel.cli._language import say
 
 
 @contextmanager
-def application() -> Iterator[Any]:
+def application(*, pages: bool = False) -> Iterator[Any]:
     """The Flask application of this installation, its context pushed: `with application(), writing() as session:`."""
-    app = importlib.import_module("panel.app").create_app(settings())
+    app = importlib.import_module("panel.app").create_app(settings()) if pages else bare_app(settings())
     with app.app_context():
         yield app
 

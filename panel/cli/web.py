@@ -30,7 +30,7 @@ def command(threads: int, trusted_proxy: str, fd: int) -> None:
     lifeline.hold()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    with application() as app:
+    with application(pages=True) as app:
         config = app.config["PANEL"]
     options: dict[str, Any] = {"threads": threads, "ident": None, "clear_untrusted_proxy_headers": True}
     if trusted_proxy:
