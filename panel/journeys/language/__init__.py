@@ -6,9 +6,11 @@ lint(text, vocabulary, language)             the same as JSON-able data for the 
 describe(program, language)                  the journey in words
 """
 
+from panel.journeys.language.completion import completions, lint
 from panel.journeys.language.documents import Checked, CheckedJourney, check, check_journey
 from panel.journeys.language.problems import ERROR, WARNING, Problem
 from panel.journeys.language.program import Program, Running, carry_over, not_running_yet
+from panel.journeys.language.sentences import describe, step_words, summary
 from panel.journeys.language.vocabulary import FieldInfo, TemplateInfo, Vocabulary
 
 __all__ = [
@@ -25,5 +27,10 @@ __all__ = [
     "carry_over",
     "check",
     "check_journey",
+    "completions",
+    "describe",
+    "lint",
     "not_running_yet",
+    "step_words",
+    "summary",
 ]

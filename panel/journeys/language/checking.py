@@ -219,6 +219,8 @@ class Checker:
             options = [o for o in kind.options if isinstance(o, (Scalar, Choice, Name, Channel))]
             if self.answers and ANSWER.search(node.value):
                 return None
+            if not options:
+                return self.read(node, kind.options[0], path, put, event)
             wrongs = []
             for option in options:
                 try:

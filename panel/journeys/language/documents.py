@@ -195,9 +195,13 @@ def _check_entry(
         block = expand(checker, entry.value, path, known)
         values = checker.form(block, "journey", path)
         steps = check_whole(checker, values, identity)
-        checker.answers = checker.lenient = False
+        unfilled, checker.answers, checker.lenient = checker.lenient, False, False
         new = checker.source.problems[before:]
-        if not any(problem.severity == ERROR for problem in new):
+        if unfilled:
+            # Its blueprint cannot be used. Usually that was said where the blueprint stands.
+            if not any(problem.severity == ERROR for problem in checker.source.problems):
+                checker.key(values, "use", "unknown_blueprint", name=str(values.get("use")))
+        elif not any(problem.severity == ERROR for problem in new):
             program = resolve(values, identity, defaults, checker.source)
             advise(checker, values, program, steps, today)
     return CheckedJourney(identity, entry.start, max(entry.end, entry.value.end), (), (), program, values)

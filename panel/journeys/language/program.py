@@ -218,23 +218,13 @@ def carry_over(previous: Program, program: Program) -> Program:
     """The program with the identities that its unnamed steps had in the previous version.
 
     Contacts stand at steps by identity, so a step that was only moved, or whose neighbour changed, must keep its own.
-    Steps with an `id:` keep that. Others are matched first by what they say, in order, then (between two matched
-    steps) by their verb. A name that is already taken is never given twice.
+    Steps with an `id:` keep that; for the others see `_pairs`. A name that is already taken is never given twice.
     """
     old = list(previous["steps"].values())
     new = list(program["steps"].values())
-    matcher = difflib.SequenceMatcher(
-        None, [_fingerprint(step) for step in old], [_fingerprint(step) for step in new], autojunk=False
-    )
-    pairs: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    for tag, a, b, c, d in matcher.get_opcodes():
-        if tag == "equal":
-            pairs += zip(old[a:b], new[c:d], strict=True)
-        elif tag == "replace":
-            pairs += _pair_by_verb(old[a:b], new[c:d])
     taken = {step["id"] for step in new if step["named"]}
     renamed: dict[str, str] = {}
-    for before, after in pairs:
+    for before, after in _pairs(old, new):
         if not after["named"] and before["id"] not in taken:
             renamed[after["id"]] = before["id"]
             taken.add(before["id"])
@@ -249,7 +239,56 @@ def carry_over(previous: Program, program: Program) -> Program:
     return rename(program, renamed)
 
 
-def _pair_by_verb(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+Step = dict[str, Any]
+
+
+def _pairs(old: list[Step], new: list[Step]) -> list[tuple[Step, Step]]:
+    """Which old step each new step is: the surest pairs first, each step in one pair only."""
+    prints = {id(step): _fingerprint(step) for step in (*old, *new)}
+    pairs: list[tuple[Step, Step]] = []
+    used: set[int] = set()
+
+    def pair(before: Step, after: Step) -> None:
+        if id(before) not in used and id(after) not in used:
+            used.update((id(before), id(after)))
+            pairs.append((before, after))
+
+    def only(steps: list[Step]) -> dict[str, Step]:
+        found: dict[str, list[Step]] = {}
+        for step in steps:
+            found.setdefault(prints[id(step)], []).append(step)
+        return {said: same[0] for said, same in found.items() if len(same) == 1}
+
+    named = {step["id"]: step for step in old}
+    for after in new:
+        if after["named"] and after["id"] in named:
+            pair(named[after["id"]], after)
+    # 1. It says the same, and nothing else does: also when it moved.
+    before_only = only(old)
+    for said, after in only(new).items():
+        if said in before_only:
+            pair(before_only[said], after)
+    # 2. It says the same as others do, but in the same order.
+    matcher = difflib.SequenceMatcher(None, [prints[id(s)] for s in old], [prints[id(s)] for s in new], autojunk=False)
+    codes = matcher.get_opcodes()
+    for tag, a, b, c, d in codes:
+        if tag == "equal":
+            for before, after in zip(old[a:b], new[c:d], strict=True):
+                pair(before, after)
+    # 3. It is known by the same identity: the same template with another channel.
+    for after in new:
+        before_same = named.get(after["id"])
+        if before_same is not None and before_same["verb"] == after["verb"]:
+            pair(before_same, after)
+    # 4. It stands where another step with the same verb stood: a wait of another length.
+    for tag, a, b, c, d in codes:
+        if tag == "replace":
+            for before, after in _pair_by_verb(old[a:b], new[c:d]):
+                pair(before, after)
+    return pairs
+
+
+def _pair_by_verb(old: list[Step], new: list[Step]) -> list[tuple[Step, Step]]:
     matcher = difflib.SequenceMatcher(None, [s["verb"] for s in old], [s["verb"] for s in new], autojunk=False)
     return [(old[block.a + i], new[block.b + i]) for block in matcher.get_matching_blocks() for i in range(block.size)]
 

@@ -13,6 +13,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -27,8 +28,9 @@ _MOST_GUESSES = 300
 
 # Direction marks, joiners of width zero and the byte order mark: invisible, so never part of a key or a name.
 INVISIBLE = dict.fromkeys([0x200B, 0x200E, 0x200F, 0x061C, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# YAML 1.1 also breaks lines at U+0085, U+2028 and U+2029; people's editors do not, so lines are counted as they do.
+# YAML 1.1 also breaks lines at U+0085, U+2028 and U+2029, people's editors do not: a text copied out of a word
+# processor would fall apart invisibly, so these are named like characters that cannot be printed.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # Possessive throughout: a file of a million blank lines must not be tried in a million ways.
 _DIRECTIVE = re.compile(r"(?:[ \t]*+(?:#[^\r\n]*+)?+[\r\n])*+%")
@@ -138,6 +140,7 @@ class Source:
         self.problems.append(Problem(code, params, line, column, end_line, end_column, path, guess))
 
 
+@lru_cache(maxsize=4096)
 def normalise(key: str) -> str:
     """A key as the grammar knows it: `Start-When`, `start when` and `start_when` are the same."""
     text = unicodedata.normalize("NFKC", key).translate(INVISIBLE).strip().casefold()
@@ -228,7 +231,7 @@ class _Builder:
                 closed = self.open.pop()[0]
                 if event.end_mark.index > event.start_mark.index:  # a bracket; a block has no end of its own
                     closed.end = event.end_mark.index + self.skipped
-                    _grow(self.open, closed)
+                _grow(self.open, closed)
         if self.root is None:
             self.source.add("empty_file", 0, 0)
         return self.root
@@ -308,8 +311,12 @@ class _Builder:
 
 
 def _grow(open_nodes: list[tuple[Block | Items, Text | None]], node: Node) -> None:
-    """A block ends where its last leaf ends; the parser's own end mark runs on over the comments that follow."""
-    for parent, _key in open_nodes:
+    """A block ends where its last leaf ends; the parser's own end mark runs on over the comments that follow.
+
+    Only the innermost open block grows; it passes its end on when it is closed.
+    """
+    if open_nodes:
+        parent = open_nodes[-1][0]
         parent.end = max(parent.end, node.end)
 
 

@@ -215,6 +215,11 @@ def _zones() -> dict[str, str]:
     return {name.casefold(): name for name in available_timezones()}
 
 
+def time_zones() -> list[str]:
+    """The names of all time zones."""
+    return sorted(_zones().values())
+
+
 def time_zone(text: str) -> str:
     """`contact`, `company`, or the name of a zone."""
     written = clean(text).replace(" ", "_")

@@ -129,7 +129,7 @@ def _word(said: str) -> str:
     """A name as part of an identity: its ASCII letters, or a digest when it is written in another script."""
     written = clean(said)
     ascii_part = ascii_identity(written)
-    if not written or len(ascii_part) >= max(2, len(written) // 2):
+    if not written or len(ascii_part) >= max(1, len(written) // 2):
         return ascii_part
     return "_".join(part for part in (ascii_part[:20], _digest(written)) if part)
 

@@ -12,6 +12,15 @@ from panel.journeys.language.steps import assign_identities, verb_of, walk
 from panel.journeys.language.vocabulary import fold
 
 MERGE_FIELD = re.compile(r"\[\[([^\[\]|]{1,200})(?:\|([^\[\]]*))?\]\]")
+_TRIGGER_EVENTS = {
+    "contact_created": "contact_created",
+    "joins_list": "list_joined",
+    "leaves_list": "list_left",
+    "tag_added": "tag_added",
+    "tag_removed": "tag_removed",
+    "form_submitted": "form_submitted",
+    "page_visited": "page_visited",
+}
 _LEFTOVER = re.compile(r".{0,20}(?:\[\[|\]\]).{0,20}", re.DOTALL)
 
 
@@ -54,12 +63,14 @@ class _Known:
 
     def _starting_fields(self) -> set[str] | None:
         """The fields that the starting event may bring; None when they cannot be known."""
+        if self.checker.vocabulary.events is None:
+            return None
         fields: set[str] = set()
         for trigger in self.journey.get("start_when") or []:
-            if not isinstance(trigger, Values) or "form_submitted" in trigger or "page_visited" in trigger:
+            if not isinstance(trigger, Values):
                 return None
-            if "event" in trigger:
-                found = self.checker.fields_of(trigger["event"] or "")
+            for event in _events_of(trigger):
+                found = self.checker.fields_of(event)
                 if found is None:
                     return None
                 fields.update(found)
@@ -95,7 +106,7 @@ class _Known:
     def event_field(self, mention: Mention) -> None:
         if self.event_fields is not None and mention.text not in self.event_fields:
             near = self.checker.source.guess(mention.text, self.event_fields)
-            events = ", ".join(t["event"] for t in self.journey["start_when"])
+            events = ", ".join(event for t in self.journey.get("start_when") or [] for event in _events_of(t))
             guess = near and f"event.{near}"
             path = mention.path
             self.checker.at(mention.node, "unknown_event_field", path, guess, event=events, name=mention.text)
@@ -136,6 +147,15 @@ class _Known:
             if isinstance(send, Values) and mention.path.startswith(send.path + "/"):
                 return (send.get("if_missing") or self.journey.get("if_missing") or "hold") == "hold"
         return True
+
+
+def _events_of(trigger: Any) -> list[str]:
+    """The events behind a trigger; a person or the time alone starts without any."""
+    if not isinstance(trigger, Values):
+        return []
+    if "event" in trigger:
+        return [trigger["event"] or ""]
+    return [event for key, event in _TRIGGER_EVENTS.items() if key in trigger]
 
 
 def _words(step: Values) -> list[str]:

@@ -19,6 +19,7 @@ def vocabulary() -> Vocabulary:
         events={
             "order_paid": ("order_number", "amount"),
             "link_clicked": ("url",),
+            "list_joined": ("list",),
             "accounting.invoice_paid": ("invoice_number",),
         },
         lists=("Newsletter",),
