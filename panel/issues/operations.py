@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -29,17 +30,31 @@ def raise_issue(
     `sentence` is an English msgid marked with N_, filled from `params` in the reader's language.
     """
     now = now or clock.now()
-    issue = session.scalars(select(Issue).where(Issue.key == key)).first()
-    if issue is None:
-        issue = Issue(key=key, code=code, sentence=sentence, first_seen=now, last_seen=now, count=0)
-        session.add(issue)
-    issue.code, issue.sentence, issue.params, issue.severity = code, sentence, params or {}, severity
-    issue.journey_id, issue.step_id = journey_id, step_id
-    issue.last_seen, issue.count = now, issue.count + 1
-    if issue.state != "ignored":
-        issue.state = "open"
+    values: dict[str, Any] = {
+        "code": code,
+        "sentence": sentence,
+        "params": params or {},
+        "severity": severity,
+        "journey_id": journey_id,
+        "step_id": step_id,
+        "last_seen": now,
+    }
+    # Several workers meet the same trouble at the same moment: one statement, so that none of them fails for it.
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.flush()
-    return issue
+    session.execute(
+        dialect.insert(Issue)
+        .values(key=key, first_seen=now, count=1, state="open", **values)
+        .on_conflict_do_update(
+            index_elements=[Issue.key],
+            set_={
+                **values,
+                "count": Issue.count + 1,
+                "state": case((Issue.state == "ignored", "ignored"), else_="open"),
+            },
+        )
+    )
+    return session.scalars(select(Issue).where(Issue.key == key).execution_options(populate_existing=True)).one()
 
 
 def resolve_issue(session: Session, key: str) -> None:

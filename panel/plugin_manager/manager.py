@@ -1,6 +1,6 @@
 """The plugins of one application: which there are, what the enabled ones offer, and calling them safely.
 
-The manager lives as long as its process. States and settings are in SQL; one small number tells whether another
+The manager lives as long as its process. States and settings are in SQL; one small row tells whether another
 process changed them. It is compared when somebody asks what there is, at most once a second, and by
 `refresh_if_changed` at once, so a running worker needs no restart when somebody flips a switch.
 """
@@ -100,7 +100,7 @@ class Offer:
 class _Picture:
     """All that the manager knows at one moment; replaced as a whole, so readers need no lock."""
 
-    version: int | None = None
+    version: str | None = None
     loaded: tuple[PluginInfo, ...] = ()
     offers: Mapping[str, Offer] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -311,14 +311,14 @@ class PluginManager:
         log.warning("plugin %s is there twice: %s is not used", found.id, found.folder)
         self._doubles.append(LoadedPlugin(found.id, found.source, found.folder, problem=problem))
 
-    def _paint(self, version: int | None, rows: Mapping[str, PluginState]) -> _Picture:
+    def _paint(self, version: str | None, rows: Mapping[str, PluginState]) -> _Picture:
         self._painting = True
         try:
             return self._painted(version, rows)
         finally:
             self._painting = False
 
-    def _painted(self, version: int | None, rows: Mapping[str, PluginState]) -> _Picture:
+    def _painted(self, version: str | None, rows: Mapping[str, PluginState]) -> _Picture:
         before = self._picture
         infos: list[PluginInfo] = []
         offers: dict[str, Offer] = {}
@@ -340,7 +340,7 @@ class PluginManager:
                 if old is not None and old.stamp == stamp and old.problem is None:
                     offers[plugin.id] = old
         # A plugin may read its settings while it declares, so they must be in place first.
-        self._picture = _Picture(version if version is not None else -1, tuple(infos), offers, settings)
+        self._picture = _Picture(version if version is not None else "?", tuple(infos), offers, settings)
         taken = {channel.name: id_ for id_, offer in offers.items() for channel in offer.channels}
         for number, info in enumerate(infos):
             if info.state != "on" or info.id in offers:

@@ -1,11 +1,12 @@
 """Switching plugins on and off and storing their settings. Nobody commits here.
 
-Every change grows the state version, by which running workers notice it between two batches.
+Every change changes the state version, by which running workers notice it between two batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.installation.operations import set_setting
 from panel.plugin_manager.models import PluginState
-from panel.plugin_manager.queries import VERSION_SETTING, state_version
+from panel.plugin_manager.queries import VERSION_SETTING
 from panel.plugin_manager.secrets import Secrets
 from panel.plugin_manager.settings import to_store
 from panel.sdk.settings import SettingField
@@ -41,7 +42,7 @@ def save_settings(
 def set_health(session: Session, plugin_id: str, state: str, detail: str = "", **more: Any) -> None:
     """Note how a plugin is doing: "ok", "failing" or "paused". `since` moves only when the state changes.
 
-    Does not grow the state version: nothing about the plugin's offers has changed.
+    Does not change the state version: nothing about the plugin's offers has changed.
     """
     row = state_for_update(session, plugin_id)
     health = dict(row.health or {})
@@ -52,7 +53,9 @@ def set_health(session: Session, plugin_id: str, state: str, detail: str = "", *
 
 def look_again(session: Session) -> None:
     """Let every process look for new plugins and read all states anew."""
-    set_setting(session, VERSION_SETTING, {"version": state_version(session) + 1})
+    # A random word and not a number plus one: two changes at once would count to the same number, and whoever saw the
+    # first would never look for the second.
+    set_setting(session, VERSION_SETTING, {"version": token_hex(8)})
 
 
 def state_for_update(session: Session, plugin_id: str) -> PluginState:

@@ -14,9 +14,9 @@ from panel.plugin_manager.models import PluginRecord, PluginState
 VERSION_SETTING = "plugins_version"
 
 
-def state_version(session: Session) -> int:
-    """A number that grows with every change of a plugin's state or settings; cheap to compare between batches."""
-    return int(get_setting(session, VERSION_SETTING).get("version", 0))
+def state_version(session: Session) -> str:
+    """A word that differs after every change of a plugin's state or settings; cheap to compare between batches."""
+    return str(get_setting(session, VERSION_SETTING).get("version", ""))
 
 
 def states(session: Session) -> dict[str, PluginState]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy import delete, select
 
@@ -19,16 +20,23 @@ log = logging.getLogger(__name__)
 
 
 def erase_everywhere(contact_id: int, *, by: By = PANEL) -> bool:
-    """Erase a contact, then let each plugin that keeps something erase its part, each in a transaction of its own.
-
-    A plugin that fails at it becomes an issue and stops no other. Rows of plugins that say nothing about erasing, or
-    are no longer installed, are deleted. False when the contact was erased already.
-    """
+    """Erase a contact here and in the plugins, for callers without a transaction. False when it was erased already."""
     with reading() as session:
         ids = aliases(session, contact_id)
     with writing() as session:
         if not erase(session, contact_id, by=by):
             return False
+    forget_in_plugins(contact_id, ids)
+    return True
+
+
+def forget_in_plugins(contact_id: int, ids: Sequence[int]) -> None:
+    """Let each plugin that keeps something about an erased contact erase its part, each in its own transaction.
+
+    Call it after the erasing is committed. `ids` are the contact's and those of what was merged into it. A plugin that
+    fails at it becomes an issue and stops no other. Rows of plugins that say nothing about erasing, or are no longer
+    installed, are deleted.
+    """
     manager = current()
     own = [info.id for info in manager.loaded if manager.implements(info.id, "erase_contact")]
     for plugin_id in own:
@@ -53,4 +61,3 @@ def erase_everywhere(contact_id: int, *, by: By = PANEL) -> bool:
     with writing() as session:
         left = select(PluginRecord.id).where(PluginRecord.contact_id.in_(ids), PluginRecord.plugin_id.not_in(own))
         session.execute(delete(PluginRecord).where(PluginRecord.id.in_(left)))
-    return True

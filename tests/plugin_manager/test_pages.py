@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
+from panel import clock
+from panel.contacts.operations import create_contact
 from panel.db import writing
 from panel.journeys.models import Journey, JourneyVersion
 from panel.plugin_manager import manager
 from panel.plugin_manager.models import PluginState
 from panel.plugin_manager.operations import set_enabled, set_health
+from panel.sdk.context import NewContact, Record
 from panel.sdk.web import Response, Webhook
 from panel.staff.rules import RoleName
 from tests.web.conftest import logged_in, make_user  # noqa: F401 - fixtures
@@ -36,6 +41,30 @@ def test_trouble_with_a_connection_is_said_in_words(owner, state):
     assert "401 since this morning" in page
 
 
+def test_a_channel_that_rests_says_why_until_its_settings_are_saved(owner, app):
+    from panel.journeys.engine import breaker
+
+    with writing() as session:
+        breaker.trouble(session, "sms", "the key was revoked", clock.now(), timedelta(hours=1))
+    assert "the key was revoked" in owner.get("/admin/plugins/").text
+    owner.post("/admin/plugins/sms/settings", **SETTINGS)
+    assert "the key was revoked" not in owner.get("/admin/plugins/").text
+    with writing() as session:
+        assert breaker.resting_until(session, "sms", clock.now()) is None
+
+
+def test_erasing_a_contact_in_the_panel_reaches_the_plugins(owner, app):
+    with writing() as session:
+        contact = create_contact(session, NewContact(name="דנה", phones=["0521234567"]), how="manual")
+    with manager.current().context("sms").unit() as unit:
+        unit.put(
+            Record("text", "k1", {"to": "+972521234567", "text": "סוד", "at": "2026-11-22T10:00:00+00:00"}, "", contact)
+        )
+    owner.post("/admin/contacts/delete/", id=str(contact), confirmed="1")
+    with manager.current().context("sms").unit() as unit:
+        assert list(unit.records("text")) == []
+
+
 def test_a_plugin_that_was_on_and_is_gone_is_named(owner):
     with writing() as session:
         set_enabled(session, "vanished", True)
@@ -56,8 +85,6 @@ def test_only_owners_change_plugins(app, logged_in, role):  # noqa: F811
 
 def test_switching_off_asks_and_names_the_journeys_that_use_it(owner, app):
     with writing() as session:
-        from panel import clock
-
         now = clock.now()
         session.add(
             Journey(id="welcome", name="ברוכים הבאים", state="live", live_version_id=1, created_at=now, updated_at=now)

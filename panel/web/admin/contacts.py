@@ -17,13 +17,14 @@ from wtforms.validators import Length, Optional
 from panel.contacts import operations
 from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, FieldValue, ListMember, Tag
 from panel.contacts.operations import By
-from panel.contacts.queries import custom_fields
+from panel.contacts.queries import aliases, custom_fields
 from panel.contacts.search import matching
 from panel.contacts.sets import among
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
 from panel.sdk.context import NewContact
+from panel.sync.erasing import forget_in_plugins
 from panel.web import filters
 from panel.web.access import must
 from panel.web.admin.base import PanelModelView, chips
@@ -259,8 +260,10 @@ class ContactsView(PanelModelView):
 
     def delete_model(self, model: Any) -> bool:
         self.on_model_delete(model)
-        done = operations.erase(db.session(), model.id, by=By(user_id=self.me().id))
+        contact_id, ids = model.id, aliases(db.session(), model.id)
+        done = operations.erase(db.session(), contact_id, by=By(user_id=self.me().id))
         db.session.commit()
+        forget_in_plugins(contact_id, ids)
         return bool(done)
 
     def delete_question(self, model: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
 from dataclasses import dataclass
@@ -15,11 +15,16 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
 from markupsafe import Markup
+from sqlalchemy import func, select
 
 from panel import clock
-from panel.db import db
+from panel.db import db, from_micros
 from panel.errors import Problem
 from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
+from panel.installation.queries import get_setting
+from panel.jobs import wake
+from panel.journeys.engine import breaker
+from panel.messages.models import Message
 from panel.plugin_manager import manager, operations
 from panel.plugin_manager.manager import PluginInfo
 from panel.plugin_manager.queries import health_of, states
@@ -60,6 +65,7 @@ class Card:
     since: datetime | None
     last_at: datetime | None
     pages: Sequence[tuple[str, str, str]]  # (name, label, icon)
+    waiting: int | None  # messages in the queue of its channels; None without channels
     has_settings: bool
 
 
@@ -82,10 +88,18 @@ class PluginsView(PanelView):
     def _cards(self, plugins: manager.PluginManager) -> list[Card]:
         rows = states(db.session())
         pages = plugins.pages()
+        now = clock.now()
+        channels = plugins.channels()
+        queued = _queued(channels)
         cards = []
         for info in plugins.loaded:
             health = health_of(rows.get(info.id))
             state = health["state"] if info.state == "on" and health.get("state") in STATES else info.state
+            own = [name for name in channels if plugins.channel_owner(name) == info.id]
+            resting = [one for name in own if (one := _resting(name, now)) is not None]
+            if resting and state == "on":
+                state = "failing"
+                health = {**health, **resting[0]}
             last = health.get("sync", {}).get("last_at") if isinstance(health.get("sync"), dict) else None
             cards.append(
                 Card(
@@ -96,6 +110,7 @@ class PluginsView(PanelView):
                     _moment(last),
                     [(name, page.label, page.icon) for (id_, name), page in pages.items()
                      if id_ == info.id and allowed(page.action)],
+                    sum(queued.get(name, 0) for name in own) if own else None,
                     bool(plugins.settings_fields(info.id)) and info.source is not None and info.problem is None,
                 )
             )  # fmt: skip
@@ -177,6 +192,10 @@ class PluginsView(PanelView):
         if problems:
             return self._form(info, values, problems, ()), 422
         operations.save_settings(db.session(), plugin_id, fields, values, plugins.secrets)
+        own = [name for name in plugins.channels() if plugins.channel_owner(name) == plugin_id]
+        for channel in own:
+            # Whoever mends the settings wants to see at once whether it helped.
+            breaker.well(db.session(), channel)
         record_audit(
             db.session(),
             user=self._me(),
@@ -186,6 +205,8 @@ class PluginsView(PanelView):
             detail={"changed": [field.name for field in fields if values[field.name] != current.get(field.name)]},
         )
         self._commit()
+        for channel in own:
+            wake("deliver", channel)
         flash(gettext("Saved."), "success")
         return redirect(self.get_url(".settings", plugin_id=plugin_id), 303)
 
@@ -315,6 +336,25 @@ def _typed(fields: Sequence[SettingField]) -> dict[str, str]:
     """What the form sent. A box that is not ticked sends nothing, which then means no."""
     typed = {name: value for name, value in request.form.items() if name not in ("csrf_token", "do")}
     return {field.name: typed.get(field.name, "") for field in fields if field.name in typed or field.kind == "yes_no"}
+
+
+def _queued(channels: Collection[str]) -> dict[str, int]:
+    """How many messages wait for each channel."""
+    rows = db.session.execute(
+        select(Message.channel, func.count())
+        .where(Message.status == "queued", Message.channel.in_(channels))
+        .group_by(Message.channel)
+    )
+    return {channel: count for channel, count in rows}
+
+
+def _resting(channel: str, now: datetime) -> dict[str, Any] | None:
+    """Why and since when a channel's hand-overs rest after trouble; None when they do not."""
+    if breaker.resting_until(db.session(), channel, now) is None:
+        return None
+    row = get_setting(db.session(), f"channel:{channel}")
+    since = from_micros(row["since"]).isoformat() if row.get("since") else None
+    return {"detail": row.get("detail", ""), "since": since}
 
 
 def _moment(text: object) -> datetime | None:
