@@ -47,10 +47,14 @@ def build(*, force: bool = False) -> str:
     if _read(installed) != lock:
         _run([*npm, *NPM_CI], "npm could not fetch the packages (is the npm registry reachable?)")
         installed.write_text(lock)
+    # Built beside and moved into place: a build that fails leaves the pages as they were.
+    fresh = DIST.with_name("dist.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    _run([*node, "build.mjs", str(fresh)], "esbuild failed")
+    (fresh / ".stamp").write_text(stamp)
     shutil.rmtree(DIST, ignore_errors=True)
-    DIST.mkdir(parents=True)
-    _run([*node, "build.mjs"], "esbuild failed")
-    (DIST / ".stamp").write_text(stamp)
+    fresh.rename(DIST)
     return f"browser code: built into {DIST.relative_to(Path(__file__).parent)}"
 
 

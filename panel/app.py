@@ -7,7 +7,7 @@ from flask_wtf import CSRFProtect
 
 from panel import config as configuration
 from panel.bare import bare_app
-from panel.web import admin, errors, headers, health, login, preferences, shell
+from panel.web import admin, bundle, errors, headers, health, login, preferences, shell
 from panel.web.public import hooks, tracking, unsubscribe
 
 MAX_UPLOAD = 256 * 1024 * 1024
@@ -28,6 +28,7 @@ def install_web(app: Flask) -> None:
     errors.install(app)
     preferences.prepare_requests(app)
     shell.install(app)
+    bundle.serve_packed(app)
     login.install(app)
     app.register_blueprint(health.blueprint)
     admin.install(app)

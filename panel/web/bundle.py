@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from functools import cache
 from pathlib import Path
 
-from flask import url_for
+from flask import Flask, Response, request, send_from_directory, url_for
 from markupsafe import Markup, escape
 
 STATIC = Path(__file__).parent / "static"
@@ -49,3 +50,24 @@ def icon(name: str, extra: str = "") -> Markup:
     return Markup('<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>').format(
         escape(classes), sprite, name
     )
+
+
+def serve_packed(app: Flask) -> None:
+    """Let the static route give a built file in its packed form to browsers that take it."""
+    plain = app.view_functions["static"]
+
+    def static(filename: str) -> Response:
+        packed = f"{filename}.gz"
+        if (
+            not filename.startswith("dist/")
+            or "gzip" not in request.accept_encodings
+            or not (STATIC / packed).is_file()
+        ):
+            return plain(filename=filename)  # type: ignore[return-value]
+        kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        response = send_from_directory(STATIC, packed, mimetype=kind)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+        return response
+
+    app.view_functions["static"] = static

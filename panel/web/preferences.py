@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, request
+from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, render_template, request, url_for
 from flask_babel import Babel
 from flask_login import current_user
 
@@ -36,6 +36,12 @@ def current_reader() -> Reader:
         g.reader = Reader(current_language(), preference("calendar"), preference("digits"), zone)
     reader: Reader = g.reader
     return reader
+
+
+@blueprint.get("/preferences")
+def show() -> str:
+    """The switch as a page; with JavaScript it opens from the top bar and this page is not needed."""
+    return render_template("panel/preferences.html", back=url_for(".show"))
 
 
 @blueprint.post("/preferences")

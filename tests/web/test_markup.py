@@ -26,7 +26,7 @@ FORBIDDEN = {
     r"<(script|style)(?![^>]*nonce)[^>]*>": "a script or style without the nonce",
     r"https?://(?!www\.w3\.org)[a-z]": "an address of another site in a page",
     r"\b(ms|me|ps|pe|float|text)-(left|right)\b": "left or right: say start or end",
-    r"(?<!dir=\"ltr\">)\{\{-?\s*[\w.]*\.(phone|email|address)\s*-?\}\}": "an address printed bare: |phone, |email",
+    r"\{\{-?\s*[\w.]*\.(phone|email|address)\s*-?\}\}": "an address printed bare: |phone, |email",
     r"type=\"number\"": "a number field drops Persian digits: use inputmode and read them on the server",
 }
 
@@ -34,6 +34,7 @@ FORBIDDEN = {
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_template_keeps_the_rules(path):
     text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
+    text = re.sub(r"(dir=\"ltr\"[^>]*>)\{\{[^}]*\}\}", r"\1", text)  # isolated by hand
     broken = [
         f"line {text[: found.start()].count(chr(10)) + 1}: {why}"
         for pattern, why in FORBIDDEN.items()

@@ -63,12 +63,10 @@ function show(view, list, problems, fixWords) {
       view.focus();
     });
     const words = document.createElement("span");
-    words.dir = "auto";
     words.textContent = problem.message;
     said.append(jump, " ", words);
     if (problem.advice) {
       const advice = document.createElement("span");
-      advice.dir = "auto";
       advice.className = "problem-advice";
       advice.textContent = problem.advice;
       said.append(advice);
