@@ -20,9 +20,7 @@ KINDS = ("email", "phone", "postal")
 
 # Plain addresses, which are nearly all of them, need not go through the full validator (60 times slower). Each one that
 # this accepts, the validator accepts as well; a test compares them.
-_PLAIN_EMAIL = re.compile(
-    r"(?=.{3,200}\Z)[a-z0-9_](?:[a-z0-9_-]*(?:[.+][a-z0-9_-]+)*){1}@((?:[a-z0-9](?:[a-z0-9]|-(?=[a-z0-9])){0,61}\.)+)([a-z]{2,24})\Z"
-)
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,24})\Z")
 _LOCAL = re.compile(r"[a-z0-9_-]+(?:[.+][a-z0-9_-]+)*\Z")
 _SPECIAL = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 _SPECIAL_ENDINGS = frozenset(name.rsplit(".", 1)[-1] for name in _SPECIAL)
@@ -74,16 +72,15 @@ def parse_email(text: str) -> Address:
 
 
 def _is_plain(address: str) -> bool:
-    local, at, domain = address.partition("@")
-    match = _PLAIN_EMAIL.match(address)
-    return bool(
-        at
-        and match
+    local, _, domain = address.partition("@")
+    match = _DOMAIN.match(domain)
+    return (
+        match is not None
         and len(local) <= 64
-        and _LOCAL.match(local)
-        and match[2] not in _SPECIAL_ENDINGS
+        and len(address) <= 200
+        and _LOCAL.match(local) is not None
+        and match[1] not in _SPECIAL_ENDINGS
         and "--" not in domain
-        and not domain.startswith("xn-")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, false, or_, select
 from sqlalchemy.orm import Session
@@ -37,6 +38,7 @@ def strip_marks(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
+@lru_cache(maxsize=8192)
 def fold(text: str) -> str:
     """The form in which texts are compared: case, Arabic/Persian letters, digits, vowel marks, spaces."""
     if text.isascii():
