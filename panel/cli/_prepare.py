@@ -1,8 +1,8 @@
-"""Make an installation ready, in a short-lived process of its own: schema, owner, demo, the plugins' services.
+"""Make an installation ready, in a short-lived process of its own: schema, owner, demo.
 
 `python -m panel.cli._prepare [--no-demo]` prints one line of JSON:
 {"owner": {"email", "password"} on the first start or null, "demo": how many contacts were loaded or null,
- "services": [{"name", "module", "args"}], "warnings": [text]}
+ "warnings": [text]}
 """
 
 from __future__ import annotations
@@ -14,26 +14,34 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from panel import clock, migrations
 from panel.cli._application import application
 from panel.cli._language import language
-from panel.db import db, writing
+from panel.db import db, reading, writing
 from panel.installation.operations import set_setting
 from panel.processes import lifeline
+from panel.staff.models import Role, User
 from panel.staff.operations import ensure_owner
+from panel.staff.rules import RoleName
 
 OWNER = "owner@example.com"
 
 
 def prepare(*, demo: bool) -> dict[str, Any]:
     """Safe to run at every start: what is there already stays as it is."""
-    found: dict[str, Any] = {"owner": None, "demo": None, "services": [], "warnings": []}
+    found: dict[str, Any] = {"owner": None, "demo": None, "warnings": []}
     with application():
         migrations.upgrade(db.engine)
-        email = os.environ.get("PANEL_OWNER") or OWNER
+        with reading() as session:
+            if session.scalar(select(User.id).where(User.active, User.roles.any(Role.name == RoleName.OWNER)).limit(1)):
+                return found
+    email = os.environ.get("PANEL_OWNER") or OWNER
+    # With the pages: how a password is stored is theirs to say.
+    with application(pages=True):
         with writing() as session:
             password = ensure_owner(session, email, language=language())
             if password is not None:
@@ -42,7 +50,6 @@ def prepare(*, demo: bool) -> dict[str, Any]:
                 set_setting(session, "demo", {"wanted": demo, "at": clock.now().isoformat()})
         if password is not None and demo:
             found["demo"] = _guarded(found, "demo", _load_demo)
-        found["services"] = _guarded(found, "plugins", _services) or []
     return found
 
 
@@ -52,16 +59,8 @@ def _load_demo() -> Any:
         return load(session)
 
 
-def _services() -> list[dict[str, Any]]:
-    services = importlib.import_module("panel.plugin_manager.manager").current().services()
-    return [
-        {"name": name, "module": service.module, "args": list(service.args)}
-        for name, service in sorted(services.items())
-    ]
-
-
 def _guarded(found: dict[str, Any], what: str, do: Callable[[], Any]) -> Any:
-    """Neither a broken plugin nor a broken demo keeps the panel from starting; both are said."""
+    """A broken demo does not keep the panel from starting; it is said."""
     try:
         return do()
     except Exception as error:

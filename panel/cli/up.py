@@ -22,9 +22,11 @@ from panel.cli.web import READY
 from panel.config import Config
 from panel.i18n import N_
 from panel.processes import embedded, lifeline
+from panel.processes.services import ServicesReader, services_file
 from panel.processes.supervisor import Program, Supervisor
 
 MODULE = (sys.executable, "-m")
+SERVICE = "+"
 
 
 @click.command()
@@ -71,6 +73,8 @@ def _run(config: Config, lock: InstanceLock, *, demo: bool) -> None:
     def gone(name: str, code: int, wait: float) -> None:
         log.write("up", f"{name} ended ({_console.ending(code)}); starting it again in {wait:g} s")
 
+    # An old list may name a port of the last run.
+    services_file(config.instance).unlink(missing_ok=True)
     supervisor = Supervisor(environment, tell, gone)
     try:
         if config.redis_url is None:
@@ -79,9 +83,10 @@ def _run(config: Config, lock: InstanceLock, *, demo: bool) -> None:
         for warning in found["warnings"]:
             log.write("up", f"warning: {warning}")
         banner.found = found
-        for program in _programs(config, listener, found["services"]):
+        for program in _programs(config, listener):
             supervisor.start(program)
-        got = supervisor.run()
+        services = ServicesReader(config.instance)
+        got = supervisor.run(lambda: _follow(services, supervisor))
         log.write("up", f"stopping ({signal.Signals(got).name})")
     except KeyboardInterrupt:
         log.write("up", "stopping")
@@ -152,7 +157,7 @@ def _broker(config: Config) -> Program:
     return Program("broker", command, sign=signal.SIGKILL, stage=1, patience=5.0)
 
 
-def _programs(config: Config, listener: socket.socket, services: list[dict[str, Any]]) -> list[Program]:
+def _programs(config: Config, listener: socket.socket) -> list[Program]:
     fd = listener.fileno()
     programs = [Program("web", (*MODULE, "panel", "web", "--fd", str(fd)), pass_fds=(fd,), patience=5.0)]
     programs += [
@@ -160,12 +165,19 @@ def _programs(config: Config, listener: socket.socket, services: list[dict[str, 
         for number in range(1, config.workers + 1)
     ]
     programs.append(Program("ticker", (*MODULE, "panel.worker", "ticker", "1"), patience=5.0))
-    # A service is a plugin's code and may know nothing of signals: the kernel ends it with the supervisor.
-    programs += [
-        Program(each["name"], (*MODULE, each["module"], *each["args"]), sign=signal.SIGKILL, patience=3.0)
-        for each in services
-    ]
     return programs
+
+
+def _follow(reader: ServicesReader, supervisor: Supervisor) -> None:
+    """Run the services of the plugins that are on; the ticker keeps their list up to date."""
+    services = reader.changed()
+    if services is not None:
+        # A service is a plugin's code and may know nothing of signals: the kernel ends it with the supervisor.
+        programs = [
+            Program(SERVICE + name, (*MODULE, *command), sign=signal.SIGKILL, patience=3.0)
+            for name, command in services.items()
+        ]
+        supervisor.replace(SERVICE, programs)
 
 
 def _prepare(environment: dict[str, str], *, demo: bool) -> dict[str, Any]:

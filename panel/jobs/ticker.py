@@ -68,8 +68,14 @@ class Ticker:
             self.told[drain.name] = repr(error)
 
 
-def run(url: str, workers: int, number: str, around: Callable[[], AbstractContextManager[Any]]) -> None:
-    """Tick until SIGTERM or SIGINT."""
+def run(
+    url: str,
+    workers: int,
+    number: str,
+    around: Callable[[], AbstractContextManager[Any]],
+    each_tick: Callable[[], None] = lambda: None,
+) -> None:
+    """Tick until SIGTERM or SIGINT. `each_tick` is called in an application context after each look."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
@@ -78,11 +84,20 @@ def run(url: str, workers: int, number: str, around: Callable[[], AbstractContex
     while not stop.is_set():
         found = ticker.tick()
         heart.beat(due={name: count for name, count in found.items() if count})
+        _guarded(around, each_tick)
         if time.monotonic() >= tidy_at:
             tidy_at = time.monotonic() + TIDY_SECONDS
             _tidy(around)
         stop.wait(TICK_SECONDS)
     heart.stop()
+
+
+def _guarded(around: Callable[[], AbstractContextManager[Any]], each_tick: Callable[[], None]) -> None:
+    try:
+        with around():
+            each_tick()
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("after the tick: %s", error)
 
 
 def _tidy(around: Callable[[], AbstractContextManager[Any]]) -> None:

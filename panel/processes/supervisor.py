@@ -19,6 +19,7 @@ from typing import Any
 from panel.processes import lifeline
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+IDLE_SECONDS = 3.0
 # A program that ran so long is taken for healthy: its next failure is its first.
 HEALTHY_AFTER = 30.0
 
@@ -59,6 +60,7 @@ class Supervisor:
     _waiting: dict[str, tuple[float, Program]] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _signals: list[int] = field(default_factory=list)
+    _stopping: bool = False
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def start(self, program: Program) -> None:
@@ -88,16 +90,37 @@ class Supervisor:
         self._running[program.name] = running
         self._selector.register(process.stdout, selectors.EVENT_READ, running)
 
-    def run(self) -> int:
-        """Watch until a signal asks to stop, and return that signal's number. Stops nothing."""
+    def run(self, idle: Callable[[], None] = lambda: None) -> int:
+        """Watch until a signal asks to stop, and return that signal's number. Stops nothing. `idle` is called every
+        few seconds, from this thread."""
+        idle_at = 0.0
         with _Signals(self._signals):
             while not self._signals:
                 self._look(0.25)
                 self._start_again()
+                if time.monotonic() >= idle_at:
+                    idle()
+                    idle_at = time.monotonic() + IDLE_SECONDS
         return self._signals[0]
+
+    def replace(self, prefix: str, programs: Sequence[Program]) -> None:
+        """Let exactly these programs run among those whose names begin with `prefix`: a changed one is started anew."""
+        wanted = {program.name: program for program in programs}
+        present = {name: each.program for name, each in self._running.items()}
+        present |= {name: program for name, (_, program) in self._waiting.items()}
+        for name, program in present.items():
+            if name.startswith(prefix) and wanted.get(name) != program:
+                self._waiting.pop(name, None)
+                if name in self._running:
+                    self._stop_stage([self._running[name]])
+        for name, program in wanted.items():
+            if name not in self._running and name not in self._waiting:
+                self._failures.pop(name, None)
+                self.start(program)
 
     def stop(self) -> None:
         """Stop all, stage by stage: a kind word, patience, then the end. A second signal cuts the patience short."""
+        self._stopping = True
         self._waiting.clear()
         self._signals.clear()
         with _Signals(self._signals):
@@ -114,14 +137,14 @@ class Supervisor:
                 if self._signals or time.monotonic() - started > each.program.patience:
                     with suppress(ProcessLookupError):
                         each.process.kill()
-            self._look(0.1, restart=False)
+            self._look(0.1, ending=stage)
 
-    def _look(self, seconds: float, *, restart: bool = True) -> None:
+    def _look(self, seconds: float, *, ending: Sequence[_Running] = ()) -> None:
         for key, _ in self._selector.select(seconds):
             self._read(key.data)
         for each in list(self._running.values()):
             if each.process.poll() is not None:
-                self._ended(each, restart=restart)
+                self._ended(each, restart=not self._stopping and each not in ending)
 
     def _read(self, each: _Running) -> None:
         assert each.process.stdout is not None

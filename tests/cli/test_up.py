@@ -120,6 +120,10 @@ def test_all_parts_run(up):
     assert wait_until(lambda: "broker: ok" in get(up.url + "/readyz"), what="the broker")
 
 
+def test_the_development_mailbox_runs_beside_them(up):
+    wait_until(lambda: "mailbox_server" in " ".join(processes_of(up.instance).values()), what="the mailbox")
+
+
 def test_what_the_parts_say_is_in_one_file_too(up):
     assert (up.instance / "logs" / "panel.log").exists()
 
