@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app, request, url_for
 from flask_login import current_user
 
 from panel.i18n import N_, gettext
+from panel.plugin_manager import manager
+from panel.web.access import allowed
 
 # In this order; a view names its section with the attribute `section`.
 SECTIONS = {
@@ -36,10 +38,23 @@ def menu() -> list[tuple[str, list[Item]]]:
     for position, view in enumerate(current_app.extensions["panel_admin"]._views):
         if getattr(view, "section", None) in found and view.is_visible() and view.is_accessible():
             found[view.section].append((getattr(view, "menu_position", 100 + position), _item(view)))
-    return [
+    sections = [
         (gettext(SECTIONS[section]) if section else "", [item for _, item in sorted(items, key=lambda pair: pair[0])])
         for section, items in found.items()
         if items
+    ]
+    pages = _plugin_pages()
+    return [*sections, (gettext("From plugins"), pages)] if pages else sections
+
+
+def _plugin_pages() -> list[Item]:
+    """The pages of plugins that are on (the development mailbox, the telephone, the books), for who may use them."""
+    here = request.path
+    return [
+        Item(gettext(page.label), url, page.icon, here == url)
+        for (plugin_id, name), page in sorted(manager.current().pages().items())
+        if allowed(page.action)
+        for url in (url_for("plugin_pages.page", plugin_id=plugin_id, page_name=name),)
     ]
 
 
