@@ -189,7 +189,7 @@ def lift(
     if any(reason == rules.Suppressed.COMPLAINED for _, reason, _ in rows):
         raise UserError(
             "complaint_stays",
-            N_("This person reported our message as spam; the address stays blocked"),
+            N_("This person reported a message as spam; the address stays blocked"),
             address=address,
         )
     if not rows:

@@ -344,9 +344,7 @@ def _field(name: str, custom: Sequence[FieldInfo]) -> FieldInfo:
             )
         raise UserError("field_unknown", N_('There is no field called "%(field)s"'), field=name[:80])
     if not info.writable:
-        raise UserError(
-            "field_not_writable", N_('The field "%(field)s" is computed and cannot be set'), field=name[:80]
-        )
+        raise UserError("field_not_writable", N_('The field "%(field)s" cannot be set'), field=name[:80])
     return info
 
 

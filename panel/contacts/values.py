@@ -16,7 +16,7 @@ from persiantools.jdatetime import JalaliDate
 from panel.contacts.fields import FieldInfo
 from panel.contacts.search import fold, latin_digits, strip_marks
 from panel.errors import UserError
-from panel.i18n import N_
+from panel.i18n import N_, current_language
 
 DayOrder = Literal["dmy", "mdy"]
 MAX_TEXT = 10_000
@@ -209,17 +209,17 @@ def _choose(info: FieldInfo, text: str) -> str:
             "value_not_a_choice",
             N_('"%(value)s" is not one of the choices of %(field)s. Did you mean "%(guess)s"?'),
             value=text[:60],
-            field=info.label("en"),
+            field=info.label(current_language()),
             guess=by_fold[near[0]],
         )
     raise UserError(
         "value_not_a_choice",
         N_('"%(value)s" is not one of the choices of %(field)s: %(choices)s'),
         value=text[:60],
-        field=info.label("en"),
+        field=info.label(current_language()),
         choices=", ".join(info.choices)[:300],
     )
 
 
 def _bad(info: FieldInfo, text: str, sentence: str, code: str) -> UserError:
-    return UserError(code, sentence, value=text[:60], field=info.label("en"))
+    return UserError(code, sentence, value=text[:60], field=info.label(current_language()))

@@ -156,7 +156,7 @@ def _reading(task: Import) -> Reading:
     if reading.format == "csv" and reading.encoding is None:
         raise UserError(
             "encoding_needed",
-            N_("Nobody can tell in which encoding this file is written. Choose the one that reads well."),
+            N_("It is not clear in which encoding this file is written. Choose the one that reads well."),
         )
     return reading
 

@@ -17,6 +17,7 @@ from panel.contacts.queries import custom_fields, region
 from panel.db import reading as reading_session
 from panel.db import writing
 from panel.errors import Problem, UserError
+from panel.i18n import use_language
 from panel.imports import errorfile
 from panel.imports.models import Import
 from panel.imports.reading import Reading, Row, Rows
@@ -154,7 +155,8 @@ def _one_batch(import_id: int, instance: Path, batch_size: int) -> bool:
         position = _position(task, instance)
         rules = rules_of(task)
         plan = plan_of(session, task, rules, len(position.rows.headers))
-        people = [plan.read(row) for row in position.take(batch_size)]
+        with use_language(rules.language):  # names of fields inside the reasons
+            people = [plan.read(row) for row in position.take(batch_size)]
         good = [person for person in people if not person.problems]
         batch = Batch(session, task, rules, now, {info.id: info.name for info in custom_fields(session) if info.id})
         outcome = batch.write(good)
