@@ -174,13 +174,18 @@ class Renderer:
         values = Values(self, row, compiled, person, address, blank)
         encode = channel.encode
         encoded: list[bytes] = []
+        written: dict[skeletons.Step, bytes] = {}  # a name or link that stands in several places is written once
         seal: int | None = None
         for step in compiled.steps:
-            if step.kind == "seal":
-                seal = len(encoded)
-                encoded.append(b"")
-            else:
-                encoded.append(encode(step.coding, values.of(step)))
+            value = written.get(step)
+            if value is None:
+                if step.kind == "seal":
+                    seal = len(encoded)
+                    value = b""
+                else:
+                    value = encode(step.coding, values.of(step))
+                written[step] = value
+            encoded.append(value)
         payload = compiled.skeleton.fill(encoded)
         if seal is not None:
             # A signature over the finished message, written into its first slot.

@@ -65,6 +65,8 @@ def whole_address(value: str) -> str:
     return "#"
 
 
+# Text that reads the same in HTML, in an attribute and in quoted-printable, and fits on a line.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9:/_.~-]{0,70}(?<!\.)\Z")
 CODINGS = {"text": clean, "html": in_html, "attr": in_attribute, "url": in_address, "href": whole_address}
 
 

@@ -15,7 +15,7 @@ from panel.sdk.i18n import N_
 from panel.sdk.merge import FIELD
 from plugins.email import dkim, headers
 from plugins.email.account import Account, account_from
-from plugins.email.bodies import CODINGS, Hole, Piece, body, quoted
+from plugins.email.bodies import CODINGS, PLAIN, Hole, Piece, body, quoted
 from plugins.email.pages import Links, compile_html
 from plugins.email.plain import compile_text, html_from_text, text_from_html
 from plugins.email.reading import read_shown
@@ -77,6 +77,9 @@ class EmailChannel:
     def encode(self, coding: str, value: str) -> bytes:
         in_body = CODINGS.get(coding)
         if in_body is not None:
+            # Links and plain words, most of what is written: nothing in them needs writing differently anywhere.
+            if PLAIN.match(value) and (coding != "href" or value.startswith("http")) and coding != "url":
+                return value.encode("ascii")
             return quoted(in_body(value))
         match coding.split(":", 1):
             case ["subject"]:
