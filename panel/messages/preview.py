@@ -24,6 +24,7 @@ PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAA
 TEMPLATE_ERRORS = {
     "field_in_code": N_("[[%(field)s]] stands inside %(where)s, where no value can be written safely"),
     "field_in_host": N_("[[%(field)s]] stands where the address of a link begins; write the beginning out"),
+    "sms_without_text": N_("This template has no text for an SMS"),
     "html_unreadable": N_("The HTML cannot be read: %(detail)s"),
 }
 
