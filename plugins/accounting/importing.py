@@ -19,7 +19,7 @@ from plugins.accounting.reading import MAX_BYTES, FileError, Row, Table, read_ta
 from plugins.accounting.settings import Options
 from plugins.accounting.values import CellError, clean, code, fold
 
-CHUNK = 200  # rows per writing transaction: others wait for less than a second
+CHUNK = 100  # rows per writing transaction: others wait for less than a second
 T = TypeVar("T")
 Thing = Party | Document | Payment
 

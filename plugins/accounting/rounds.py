@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from panel.sdk.context import PluginContext, Record
 from panel.sdk.i18n import N_
-from plugins.accounting.books import SIGHTING, STATE, Books, short
+from plugins.accounting.books import SIGHTING, STATE, Books, progress_of, short
 from plugins.accounting.columns import Kind, kind_of
 from plugins.accounting.hotfolder import HotFolder, Sighting
 from plugins.accounting.importing import take
@@ -41,17 +41,24 @@ def run(ctx: PluginContext) -> None:
 
 def _round(ctx: PluginContext, found: Options, folder: HotFolder) -> None:
     ready = _finished(ctx, found, folder)
+    today = ctx.now().astimezone(found.zone).date()
     with ctx.unit() as unit:
-        books = Books(unit)
+        # Most rounds end here: nothing new, and not worth loading thousands of rows.
+        books = Books(unit) if ready or is_due(progress_of(unit), unit.get(STATE, "asked"), found, today) else None
+    if books is not None:
+        _work(ctx, found, folder, books, ready)
+    if found.keep_days:
+        folder.tidy(ctx.now(), timedelta(days=found.keep_days))
+
+
+def _work(ctx: PluginContext, found: Options, folder: HotFolder, books: Books, ready: list[Sighting]) -> None:
     for sighting in ready:
         try:
             take(ctx, found, folder, books, sighting)
         except FileNotFoundError:  # somebody took it back
             continue
-    if books.progress.read and is_due(books, found, ctx.now().astimezone(found.zone).date()):
+    if is_due(books.progress, books.asked, found, ctx.now().astimezone(found.zone).date()):
         sweep(ctx, found, books)
-    if found.keep_days:
-        folder.tidy(ctx.now(), timedelta(days=found.keep_days))
 
 
 def _finished(ctx: PluginContext, found: Options, folder: HotFolder) -> list[Sighting]:

@@ -13,27 +13,25 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from panel.sdk.context import NewContact, PluginContext, Unit
+from panel.sdk.context import NewContact, PluginContext, Record, Unit
 from panel.sdk.errors import UserError
 from panel.sdk.i18n import N_
-from plugins.accounting.books import Books, Customer, Invoice, Ledger, Receipt, short
+from plugins.accounting.books import Books, Customer, Invoice, Ledger, Progress, Receipt, short
 from plugins.accounting.columns import Kind
 from plugins.accounting.events import PAID, RECEIVED, Fact, Told, invoice_facts, payment_fact
 from plugins.accounting.matching import Decision, decide, find, new_contact
 from plugins.accounting.settings import Options
 
-CHUNK = 100
+CHUNK = 50  # customers or invoices per writing transaction: others wait for less than a second
 T = TypeVar("T")
 
 
-def is_due(books: Books, options: Options, today: date) -> bool:
-    progress = books.progress
-    return (
-        progress.pending
-        or books.asked is not None
-        or progress.swept_on != today.isoformat()
-        or progress.stamp != options.linking_stamp()
-    )
+def is_due(progress: Progress, asked: Record | None, options: Options, today: date) -> bool:
+    """Whether anything can have changed since the last look. Before the first file there is nothing to look at."""
+    if not progress.read:
+        return False
+    is_asked = progress.pending or asked is not None
+    return is_asked or progress.swept_on != today.isoformat() or progress.stamp != options.linking_stamp()
 
 
 def sweep(ctx: PluginContext, options: Options, books: Books) -> None:
