@@ -9,11 +9,13 @@ from decimal import Decimal
 
 import pytest
 from python_calamine import CalamineWorkbook
+from sqlalchemy import select
 
 from panel.calendars import Reader
 from panel.contacts.operations import create_contact
 from panel.db import writing
 from panel.sdk.context import NewContact
+from panel.staff.models import AuditEntry
 from panel.web.exports import Column, csv_cell, write_csv, write_xlsx
 
 READER = Reader("he", "gregorian", "latin", "Asia/Jerusalem")
@@ -57,6 +59,7 @@ def test_the_contacts_file_has_what_the_list_shows_and_a_hebrew_name(logged_in):
         )
     answer = logged_in("owner", language="he").get("/admin/contacts/export/csv/")
     text = answer.data.decode("utf-8-sig")
+    assert session.scalars(select(AuditEntry.subject).where(AuditEntry.action == "exported")).all() == ["contacts.csv"]
     assert "'=cmd" in text
     assert "+972521234567" in text
     assert "שם פרטי" in text.splitlines()[0]

@@ -22,7 +22,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from panel import clock
-from panel.db import db
+from panel.db import db, writing
 from panel.errors import UserError
 from panel.i18n import LazyText, current_language, gettext, lazy_gettext, ngettext
 from panel.staff.operations import record_audit
@@ -332,6 +332,8 @@ class PanelModelView(Guarded, ModelView):
         if self.export_action is None or export_type not in self.export_types:
             return redirect(self.get_url(".index_view"))
         must(self.export_action)
+        with writing() as session:  # a page that is fetched only reads; this line is a transaction of its own
+            record_audit(session, user=self.me(), action="exported", subject=f"{self.endpoint}.{export_type}")
         names = list(self.export_columns or [name for name, _ in self._list_columns])
         columns = [exports.Column(str(self.get_column_name(name))) for name in names]
         query, _ = self.narrowed()

@@ -12,12 +12,14 @@ from sqlalchemy import select
 from panel.contacts.models import Contact
 from panel.db import db
 from panel.i18n import N_, lazy_gettext
+from panel.issues.models import Issue
 from panel.journeys.models import Journey
 from panel.messages.models import Message
 from panel.web import filters, health
 from panel.web.access import allowed
 from panel.web.admin import labels
 from panel.web.admin.contacts import ContactsView, contact_url
+from panel.web.admin.issues import issue_words
 from panel.web.admin.pages import PanelIndexView
 
 
@@ -55,7 +57,15 @@ class HomeView(PanelIndexView):
             contact_url=contact_url,
             state=lambda code: labels.state(code, labels.MESSAGE_STATES),
             channel=labels.channel,
+            problem=worst_issue(),
         )
+
+
+def worst_issue() -> str:
+    """The open issue to show on the first page, in the reader's words: errors before warnings, the latest first."""
+    query = select(Issue).where(Issue.state == "open").order_by(Issue.severity, Issue.last_seen.desc()).limit(1)
+    issue = db.session.scalars(query).first()
+    return issue_words(issue) if issue is not None and allowed("issues.view") else ""
 
 
 def first_steps() -> list[Step]:
