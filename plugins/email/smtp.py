@@ -7,6 +7,7 @@ the body was begun (a broken line, silence, nonsense) is `Unknown`, and never re
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,7 @@ from plugins.email.wires import BrokenError, Connection, Timeouts
 
 IDLE = 20.0  # seconds after which a kept connection is looked at before it is used
 MAX_RECONNECTS = 3  # per batch
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 _PHASES: tuple[Phase, Phase, Phase] = ("mail", "rcpt", "data")
 
 
@@ -205,6 +207,8 @@ def _next(results: Sequence[Result | None], at: int) -> int:
 
 def _path(address: str) -> bytes:
     """An address for the envelope. Characters that could end it are dropped; the channel checked it before."""
+    if _PLAIN_PATH.fullmatch(address):
+        return address.encode("ascii")
     local, at, domain = address.rpartition("@")
     if not domain.isascii():
         domain = ".".join(label.encode("idna").decode("ascii") for label in domain.split("."))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from panel.consent.operations import suppress
@@ -18,6 +18,7 @@ from panel.messages.models import Message
 from panel.sdk.channels import Deferred, Failed, Result, Sent, Unknown
 from panel.timeline.operations import NewEvent, record_many
 
+MESSAGES = table_of(Message)
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
 
@@ -47,6 +48,7 @@ def store_results(
     }
     events: list[NewEvent] = []
     wake: list[int] = []
+    changes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for id_, result in results:
         row = rows.get(id_)
         if row is None:
@@ -62,11 +64,21 @@ def store_results(
         values, event = _effect(session, channel, row, result, now)
         if settled_by and row["status"] in ("unknown", "on_wire"):
             values["settled_by"] = settled_by
-        connection.execute(update(Message).where(Message.id == id_).values(lease_until=None, **values))
+        changes.setdefault(tuple(values), []).append(
+            {"m_id": id_, **{f"m_{name}": one for name, one in values.items()}}
+        )
         if event is not None:
             events.append(event)
         if row["enrolment_id"] and values["status"] != "queued":
             wake.append(row["enrolment_id"])
+    # One statement for all that change the same columns: nearly always every message of the batch.
+    for names, rows_changed in changes.items():
+        connection.execute(
+            update(MESSAGES)
+            .where(MESSAGES.c.id == bindparam("m_id"))
+            .values(lease_until=None, **{name: bindparam(f"m_{name}") for name in names}),
+            rows_changed,
+        )
     record_many(session, events)
     if wake:
         connection.execute(
