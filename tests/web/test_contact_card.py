@@ -26,6 +26,10 @@ def now() -> datetime:
     return clock.now()
 
 
+# What every page asks for its frame: who is looking, what needs attention, what is switched on.
+FRAME = tuple(f"SELECT {table}." for table in ("users", "roles", "issues", "settings", "plugin_states"))
+
+
 def url_of(session, contact_id: int) -> str:
     public_id = session.scalar(select(Contact.public_id).where(Contact.id == contact_id))
     session.rollback()
@@ -59,6 +63,7 @@ def test_the_page_tells_the_whole_story(stored, logged_in, now):
         assert words in text, words
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("language", ["he", "fa"])
 def test_the_page_speaks_the_readers_language(stored, logged_in, now, language):
     with writing() as session:
@@ -90,9 +95,9 @@ def test_the_number_of_statements_does_not_grow_with_the_history(stored, logged_
         url = url_of(stored, contact_id)
         with counted() as statements:
             person.text(url)
-        costs.append(statements)
-    assert len(costs[0]) <= 12, costs[0]
-    assert len(costs[1]) <= 12, costs[1]
+        costs.append([one for one in statements if not one.startswith(FRAME)])
+    assert len(costs[0]) <= 12, "\n".join(one[:150].replace("\n", " ") for one in costs[0])
+    assert len(costs[1]) <= 12, "\n".join(one[:150].replace("\n", " ") for one in costs[1])
 
 
 def test_older_pages_follow_each_other_without_gap_or_repeat(stored, logged_in, now):
@@ -165,6 +170,7 @@ def test_merged_contacts_are_one_page_and_both_histories_appear(stored, logged_i
     assert "יעל" in text
 
 
+@pytest.mark.databases("sqlite")
 def test_a_note_is_written_with_its_author(stored, logged_in, now):
     with writing() as session:
         contact_id = make_contact(session, now, "he")
@@ -210,6 +216,7 @@ def test_a_journey_is_started_by_hand_and_a_refusal_says_why(stored, logged_in, 
     assert "Was already inside this journey" in person.text(url + "/why?journey=welcome")
 
 
+@pytest.mark.databases("sqlite")
 def test_taking_out_asks_first(stored, logged_in, now):
     with writing() as session:
         contact_id = make_story(session, now, "en")
@@ -224,6 +231,7 @@ def test_taking_out_asks_first(stored, logged_in, now):
     assert stored.get(Enrolment, run, populate_existing=True).status == "removed"
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(
     ("path", "data"),
     [
@@ -243,6 +251,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(stored, logged_in, now, pa
     assert viewer.post(url + path, page=url, **data).status_code == 403
 
 
+@pytest.mark.databases("sqlite")
 def test_a_form_without_the_token_changes_nothing(stored, logged_in, now):
     with writing() as session:
         contact_id = make_contact(session, now, "en")
@@ -281,12 +290,14 @@ def test_an_erased_contact_can_be_looked_at_and_nothing_more(stored, logged_in, 
     )
 
 
+@pytest.mark.databases("sqlite")
 def test_a_stranger_is_sent_to_the_login(client):
     answer = client.get("/admin/contact/whatever")
     assert answer.status_code == 302
     assert "/account/login" in answer.location
 
 
+@pytest.mark.databases("sqlite")
 def test_there_is_nothing_under_a_wrong_number(logged_in):
     assert logged_in().get("/admin/contact/nobody").status_code == 404
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from flask import Response, abort, current_app, flash, jsonify, redirect, render
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -32,7 +34,7 @@ from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.preferences import current_reader
 from panel.web.timeline import card as cards
-from panel.web.timeline import items, queries, upcoming
+from panel.web.timeline import items, queries, upcoming, words
 from panel.web.timeline.reach import reachable
 from panel.web.timeline.steps import step_sentence
 from panel.web.timeline.why import answers
@@ -91,6 +93,7 @@ class ContactCardView(PanelView):
             "contact/card.html",
             contact=person.contact,
             owner=person.owner,
+            came=_came(person.came, reader.language),
             merged_names=person.merged_names,
             addresses=card.addresses,
             tags=card.tags,
@@ -173,8 +176,8 @@ class ContactCardView(PanelView):
         contact = _shown(public_id)
         tag = request.form.get("tag", "")
         if operations.add_tag(_session(), contact.id, tag, by=_me()):
-            words = gettext("The tag %(tag)s was added.", tag=isolate(tag.strip()))
-            _offer_undo(public_id, Undo(words, url_for(".remove_tag", public_id=public_id), "tag", tag))
+            said = gettext("The tag %(tag)s was added.", tag=isolate(tag.strip()))
+            _offer_undo(public_id, Undo(said, url_for(".remove_tag", public_id=public_id), "tag", tag))
         db.session.commit()
         return _back(public_id)
 
@@ -184,8 +187,8 @@ class ContactCardView(PanelView):
         contact = _shown(public_id)
         tag = request.form.get("tag", "")
         if operations.remove_tag(_session(), contact.id, tag, by=_me()):
-            words = gettext("The tag %(tag)s was taken away.", tag=isolate(tag))
-            _offer_undo(public_id, Undo(words, url_for(".add_tag", public_id=public_id), "tag", tag))
+            said = gettext("The tag %(tag)s was taken away.", tag=isolate(tag))
+            _offer_undo(public_id, Undo(said, url_for(".add_tag", public_id=public_id), "tag", tag))
         db.session.commit()
         return _back(public_id)
 
@@ -196,8 +199,8 @@ class ContactCardView(PanelView):
         if request.method == "POST":
             name = request.form.get("list", "")
             if operations.join_list(_session(), contact.id, name, by=_me()):
-                words = gettext("Put on the list %(list)s.", list=isolate(name))
-                _offer_undo(public_id, Undo(words, url_for(".leave_list", public_id=public_id), "list", name))
+                said = gettext("Put on the list %(list)s.", list=isolate(name))
+                _offer_undo(public_id, Undo(said, url_for(".leave_list", public_id=public_id), "list", name))
             db.session.commit()
             return _back(public_id)
         mine = {one.id for one in cards.card(_session(), [contact.id]).lists}
@@ -223,8 +226,8 @@ class ContactCardView(PanelView):
         contact = _shown(public_id)
         name = request.form.get("list", "")
         if operations.leave_list(_session(), contact.id, name, by=_me()):
-            words = gettext("Taken off the list %(list)s. This is not an opt-out.", list=isolate(name))
-            _offer_undo(public_id, Undo(words, url_for(".join", public_id=public_id), "list", name))
+            said = gettext("Taken off the list %(list)s. This is not an opt-out.", list=isolate(name))
+            _offer_undo(public_id, Undo(said, url_for(".join", public_id=public_id), "list", name))
         db.session.commit()
         return _back(public_id)
 
@@ -328,6 +331,16 @@ def _url_of_shown(contact: Contact) -> str:
 
 def _name(contact: Contact) -> str:
     return contact.name or contact.company or gettext("Without a name")
+
+
+def _came(data: Mapping[str, Any], language: str) -> Markup | None:
+    """How the contact came to us, in words; with the file it stood in."""
+    if not data.get("how"):
+        return None
+    detail = data.get("detail")
+    file = detail.get("file") or detail.get("page") if isinstance(detail, Mapping) else None
+    how = words.isolated(words.how_words(str(data["how"]), language))
+    return how + Markup(" (") + words.isolated(file) + Markup(")") if file else how
 
 
 def _edit_url(contact: Contact) -> str | None:

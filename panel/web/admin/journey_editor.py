@@ -20,6 +20,7 @@ from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext
 from panel.journeys import operations
 from panel.journeys.file import JourneysFile, journey_text, read_file, sha256_of, write_journey
+from panel.journeys.language.completion import completions
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import vocabulary
 from panel.journeys.operations import NotPublishedError
@@ -31,6 +32,7 @@ from panel.web.journeys.judging import Fix, Judgement, apply, in_words, judge
 from panel.web.preferences import current_reader
 
 LONGEST = 512 * 1024  # characters of one journey; far beyond what anybody writes, well below what would hurt
+MOST_OPTIONS = 60
 _IDENTITY = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -108,9 +110,15 @@ class EditorPages:
     @expose("/<journey_id>/complete", methods=["POST"])
     @requires("journeys.edit")
     def complete(self, journey_id: str) -> ResponseReturnValue:
-        """What may stand at the cursor."""
-        _json_text()
-        return jsonify(options=[])
+        """What may be written at the cursor: keys, verbs, and the names that this panel knows."""
+        session = db.session()
+        _journey(session, journey_id)
+        text, body = _json_text(), request.get_json()
+        line, column = body.get("line"), body.get("column")
+        if not isinstance(line, int) or not isinstance(column, int):
+            abort(400)
+        found = completions(text, line, column, vocabulary(session), current_language())
+        return jsonify(options=found[:MOST_OPTIONS])
 
     @expose("/<journey_id>/draft", methods=["POST"])
     @requires("journeys.edit")
@@ -210,6 +218,16 @@ def _create(values: dict[str, str]) -> ResponseReturnValue:
     journey.name = name
     session.commit()
     return redirect(url_for(".edit", journey_id=journey.id), 303)
+
+
+def _free_identity(wished: str) -> str:
+    """The wished identity, or the first of wished_2, wished_3, ... that no journey has."""
+    taken = set(db.session.scalars(select(Journey.id).where(Journey.id.startswith(wished, autoescape=True))))
+    number = 2
+    identity = wished
+    while identity in taken:
+        identity, number = f"{wished}_{number}", number + 1
+    return identity
 
 
 def _new_problems(values: dict[str, str]) -> dict[str, str]:

@@ -164,16 +164,19 @@ def _fix(
     if problem.guess is None or end_line != problem.line or problem.end_column <= problem.column:
         return None
     errors = sum(one.severity == ERROR for one in problems)
-    for column, end_column in _places(problem, text):
-        fix = Fix(problem.line, column, end_line, end_column, problem.guess)
+    for column, end_column, new in _places(problem, problem.guess, text):
+        fix = Fix(problem.line, column, end_line, end_column, new)
         after, _, _ = _problems(journey_id, apply(text, fix), file_text, vocabulary, today)
         if sum(one.severity == ERROR for one in after) < errors:
             return fix
     return None
 
 
-def _places(problem: Problem, text: str) -> list[tuple[int, int]]:
-    """Where the wrong word may stand: the columns of the problem's parameters inside its place, then all of it."""
+def _places(problem: Problem, guess: str, text: str) -> list[tuple[int, int, str]]:
+    """What may be replaced by what: the problem's parameters where they stand inside its place, then all of it.
+
+    A guess that is a merge field, brackets and all, may stand for a name between brackets.
+    """
     start, end = place(text, problem.line, problem.column), place(text, problem.line, problem.end_column)
     if start is None or end is None:
         return []
@@ -181,8 +184,9 @@ def _places(problem: Problem, text: str) -> list[tuple[int, int]]:
     for word in {value for value in problem.params.values() if isinstance(value, str) and value}:
         if word != inside and inside.count(word) == 1:
             at = problem.column + inside.index(word)
-            found.append((at, at + len(word)))
-    return [*sorted(found), (problem.column, problem.end_column)]
+            new = guess.removeprefix("[[").removesuffix("]]") if not word.startswith("[[") else guess
+            found.append((at, at + len(word), new))
+    return [*sorted(found), (problem.column, problem.end_column, guess)]
 
 
 def _other_identity(journey_id: str, found: str, language: str) -> Finding:

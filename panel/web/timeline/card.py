@@ -28,6 +28,7 @@ from panel.contacts.models import (
 from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, Journey, JourneyVersion
 from panel.staff.models import User
+from panel.timeline.models import Event
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Inside:
 
 @dataclass(frozen=True)
 class Person:
-    """The shown contact, its owner's name, and every id whose history is theirs (itself first)."""
+    """The shown contact, its owner's name, every id whose history is theirs (itself first), and how it came to us."""
 
     contact: Contact
     owner: str | None
     ids: Sequence[int]
+    came: Mapping[str, Any] = field(default_factory=dict)
     merged_names: Sequence[str] = ()
 
 
@@ -99,8 +101,16 @@ def person(session: Session, public_id: str) -> Person | None:
     tree = tree.union_all(
         select(below.id, tree.c.depth + 1).where(below.merged_into_id == tree.c.id, tree.c.depth < 50)
     )
+    came = (
+        select(Event.data)
+        .where(Event.contact_id == Contact.id, Event.kind == "contact_created")
+        .order_by(Event.occurred_at)
+        .limit(1)
+        .correlate(Contact)
+        .scalar_subquery()
+    )
     rows = session.execute(
-        select(Contact, User.name, User.email, tree.c.depth)
+        select(Contact, User.name, User.email, tree.c.depth, came)
         .join(tree, tree.c.id == Contact.id)
         .outerjoin(User, User.id == Contact.owner_id)
         .order_by(tree.c.depth, Contact.id)
@@ -108,9 +118,8 @@ def person(session: Session, public_id: str) -> Person | None:
     if not rows:
         return None
     root = rows[0]
-    return Person(
-        root[0], root[1] or root[2], [row[0].id for row in rows], [row[0].name for row in rows[1:] if row[0].name]
-    )
+    others = [row[0].name for row in rows[1:] if row[0].name]
+    return Person(root[0], root[1] or root[2], [row[0].id for row in rows], root[4] or {}, others)
 
 
 def card(session: Session, ids: Sequence[int]) -> Card:

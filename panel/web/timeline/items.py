@@ -146,14 +146,8 @@ def _message(line: Line, message: MessageFact, facts: Facts, reader: Reader) -> 
 
 def _message_why(message: MessageFact, line: Line, language: str) -> Markup | None:
     if message.journey_id:
-        return words.fill(
-            language,
-            N_("From the journey %(journey)s, step %(step)s"),
-            {
-                "journey": message.journey or message.journey_id,
-                "step": words.left_to_right(message.step_id) if message.step_id else None,
-            },
-        )
+        name = message.journey or message.journey_id
+        return words.fill(language, N_("From the journey %(journey)s"), {"journey": name})
     if line.person:
         return words.fill(language, N_("Sent by %(name)s"), {"name": line.person})
     return None
@@ -165,6 +159,8 @@ def _evidence(message: MessageFact, story: Sequence[Line], reader: Reader) -> tu
     found = []
     if message.address:
         found.append(Detail(translate(language, N_("To")), words.left_to_right(message.address)))
+    if message.step_id:
+        found.append(Detail(translate(language, N_("Step")), words.left_to_right(message.step_id)))
     for line in story:
         if line.kind in ("message_opened", "link_clicked") and line.data.get("verdict") == "machine":
             continue

@@ -1,7 +1,8 @@
 // <textarea data-yaml-editor data-check-url="..." data-complete-url="..." data-problems="id-of-list">: CodeMirror over
 // a plain textarea, which stays the form's field. The server judges: POST {text} to check-url answers
 // {"problems": [{"line": 3, "column": 5, "end_line": 3, "end_column": 9, "severity": "error", "message": "..."}]};
-// GET complete-url?line=..&column=.. with POST {text, position} answers {"from": n, "options": [{"label", "detail", "apply"}]}.
+// POST {text, line, column} to complete-url answers {"options": [{"label", "insert", "detail", "kind", "from", "to"}]}, from and to
+// being columns of that line.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
@@ -109,8 +110,21 @@ function start(area) {
     const line = context.state.doc.lineAt(context.pos);
     const word = context.matchBefore(/[\p{L}\p{N}_-]*/u);
     if (!context.explicit && word.from === word.to) return null;
-    const answer = await post(area.dataset.completeUrl, { text: context.state.doc.toString(), line: line.number, column: context.pos - line.from + 1 });
-    return answer.options ? { from: word.from, options: answer.options, validFor: /^[\p{L}\p{N}_-]*$/u } : null;
+    const { options = [] } = await post(area.dataset.completeUrl, { text: context.state.doc.toString(), line: line.number, column: context.pos - line.from + 1 });
+    if (!options.length || context.aborted) return null;
+    const from = line.from + Math.min(...options.map((option) => option.from)) - 1;
+    const begin = context.state.sliceDoc(from, context.pos);
+    return {
+      from,
+      filter: false, // the server has chosen already, and it knows Hebrew and Persian letters
+      options: options.map((option, index) => ({
+        label: option.label,
+        apply: begin.slice(0, line.from + option.from - 1 - from) + option.insert,
+        detail: option.detail,
+        type: { key: "property", verb: "keyword", field: "variable", name: "constant" }[option.kind] || "text",
+        boost: -index,
+      })),
+    };
   };
   const view = new EditorView({
     parent: box,

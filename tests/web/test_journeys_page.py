@@ -1,0 +1,179 @@
+"""The page of journeys: what runs, in words; drafts, problems, the file on disk; pausing, closing, versions."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from panel import clock
+from panel.contacts import operations as contacts
+from panel.db import writing
+from panel.journeys import operations
+from panel.journeys.by_hand import start_by_hand
+from panel.journeys.models import Enrolment, Journey
+from panel.journeys.names import vocabulary
+from panel.sdk.context import NewContact
+from tests.web.journeys import BROKEN, FILE, WIN_BACK, put_file
+
+
+@pytest.fixture
+def path(app):
+    return put_file(app, FILE)
+
+
+@pytest.fixture
+def published(app, path):
+    """`win_back` is live as version 1, one contact is inside."""
+    with writing() as session:
+        operations.watch_file(session, path, vocabulary=vocabulary(session))
+        operations.publish(session, "win_back", file_text=FILE, vocabulary=vocabulary(session), now=clock.now())
+        contact_id = contacts.create_contact(
+            session, NewContact(name="דנה לוי", emails=["d@example.co.il"]), how="manual"
+        )
+        assert start_by_hand(session, contact_id, "win_back").code == "entered"
+    return contact_id
+
+
+def state(stored, journey_id="win_back"):
+    stored.expire_all()
+    found = stored.get(Journey, journey_id)
+    stored.rollback()
+    return found.state if found else None
+
+
+@pytest.mark.databases("sqlite")
+def test_without_journeys_the_page_offers_a_beginning(logged_in):
+    text = logged_in().text("/admin/journeys/")
+    assert "No journeys yet" in text
+    assert "/admin/journeys/new" in text
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "When a colleague starts it"), ("he", "מתגעגעים"), ("fa", "وقتی")],
+)
+def test_each_journey_is_said_in_the_readers_language(logged_in, published, language, words):
+    text = logged_in(language=language).text("/admin/journeys/")
+    assert words in text
+    assert "מתגעגעים אליך" in text
+
+
+def test_a_journey_says_who_is_inside_and_where(logged_in, published):
+    person = logged_in()
+    assert "1</bdi> contact inside" in person.text("/admin/journeys/")
+    text = person.text("/admin/journeys/win_back")
+    steps = text[text.index("words-steps") :]
+    assert re.search(r"Send[^<]*</span><span class=\"words-people\">.*?1</bdi> contact", steps, re.S)
+
+
+def test_a_changed_file_becomes_drafts_and_a_broken_journey_names_its_line(logged_in, path):
+    person = logged_in()
+    path.write_text(FILE + BROKEN, encoding="utf-8")
+    text = person.text("/admin/journeys/")
+    assert "journeys.yaml has changed on disk" in text
+    assert person.post("/admin/journeys/read-file").status_code == 303
+    text = person.text("/admin/journeys/")
+    assert "has changed on disk" not in text
+    assert "2</bdi> drafts wait to be published" in text
+    flat = " ".join(re.sub("<[^>]+>", " ", text).split())
+    assert re.search(r"1 problem in the draft · line \d+", flat)
+    assert "is not known" in text  # the issue about the file, in words
+
+
+def test_one_broken_journey_does_not_keep_the_other_from_running(logged_in, stored, path):
+    path.write_text(FILE + BROKEN, encoding="utf-8")
+    person = logged_in()
+    person.post("/admin/journeys/read-file")
+    page = person.text("/admin/journeys/win_back/publish")
+    own = re.search(r'name="own_sha256" value="([^"]*)"', page)
+    assert own is not None
+    answer = person.post("/admin/journeys/win_back/publish", own_sha256=own[1])
+    assert answer.status_code == 303, answer.text
+    assert state(stored) == "live"
+    assert "1</bdi> problem keeps this draft from being published" in person.text("/admin/journeys/broken/publish")
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(("what", "after"), [("pause", "paused"), ("close", "closing")])
+def test_a_state_changes_only_after_a_yes_that_names_the_people_inside(logged_in, stored, published, what, after):
+    person = logged_in("marketing")
+    asked = person.post(f"/admin/journeys/win_back/{what}", page="/admin/journeys/")
+    assert asked.status_code == 200
+    assert "1 contact is inside." in asked.text
+    assert state(stored) == "live"
+    assert person.post(f"/admin/journeys/win_back/{what}", page="/admin/journeys/", confirmed="1").status_code == 303
+    assert state(stored) == after
+
+
+def test_a_paused_journey_runs_again(logged_in, stored, published):
+    person = logged_in()
+    person.post("/admin/journeys/win_back/pause", confirmed="1")
+    person.post("/admin/journeys/win_back/resume", confirmed="1")
+    assert state(stored) == "live"
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("role", ["support", "viewer"])
+def test_who_may_not_publish_sees_no_button_and_is_refused(logged_in, stored, published, role):
+    person = logged_in(role)
+    text = person.text("/admin/journeys/")
+    assert "/pause" not in text
+    assert "/edit" not in text
+    for url in ("pause", "publish", "drop-draft"):
+        assert person.post(f"/admin/journeys/win_back/{url}", confirmed="1").status_code == 403
+    assert person.get("/admin/journeys/win_back/edit").status_code == 403
+    assert person.get("/admin/journeys/new").status_code == 403
+    assert state(stored) == "live"
+
+
+def test_versions_are_compared_and_an_old_one_becomes_the_draft_again(logged_in, stored, published):
+    person = logged_in()
+    with writing() as session:
+        journey = session.get(Journey, "win_back")
+        text = operations.text_of(session, journey).replace("1 week", "5 days")
+        operations.publish(
+            session, "win_back", text=text, file_text=FILE, vocabulary=vocabulary(session), note="quicker"
+        )
+    page = person.text("/admin/journeys/win_back/versions/2")
+    assert "diff-line is-gone" in page
+    assert "wait: 5 days" in page
+    assert "quicker" in person.text("/admin/journeys/win_back")
+    person.post("/admin/journeys/win_back/versions/1/restore", page="/admin/journeys/win_back")
+    assert "wait: 1 week" in (stored.get(Journey, "win_back", populate_existing=True).draft_text or "")
+    stored.rollback()
+    assert person.get("/admin/journeys/win_back/versions/9").status_code == 404
+
+
+def test_throwing_a_draft_away_asks_and_leaves_what_runs(logged_in, stored, published):
+    person = logged_in()
+    with writing() as session:
+        operations.save_draft(session, "win_back", "win_back:\n  name: nothing yet\n")
+    asked = person.post("/admin/journeys/win_back/drop-draft")
+    assert "Throw the draft away?" in asked.text
+    person.post("/admin/journeys/win_back/drop-draft", confirmed="1")
+    journey = stored.get(Journey, "win_back", populate_existing=True)
+    assert (journey.draft_text, journey.state) == (None, "live")
+    assert stored.query(Enrolment).count() == 1
+    stored.rollback()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_journey_that_nobody_knows_is_not_found(logged_in):
+    person = logged_in()
+    for url in ("nothing", "nothing/edit", "nothing/publish", "nothing/versions/1"):
+        assert person.get(f"/admin/journeys/{url}").status_code == 404
+
+
+@pytest.mark.databases("sqlite")
+def test_texts_of_a_journey_are_never_markup(logged_in, path):
+    evil = WIN_BACK.replace("מתגעגעים אליך", '"<script>alert(1)</script>"').replace("quiet", "<img src=x>")
+    put = path.read_text().replace(WIN_BACK, evil)
+    path.write_text(put)
+    person = logged_in()
+    person.post("/admin/journeys/read-file")
+    for url in ("", "win_back", "win_back/edit", "win_back/publish"):
+        text = person.text(f"/admin/journeys/{url}")
+        assert "<script>alert" not in text
+        assert "<img src=x>" not in text
