@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from panel.contacts.models import ContactList, Tag
 from panel.contacts.queries import all_fields
 from panel.i18n import LANGUAGES, translate
+from panel.journeys.engine.holidays import CALENDARS
 from panel.journeys.language import FieldInfo, TemplateInfo, Vocabulary
 from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.phrases import quoted
@@ -25,7 +26,7 @@ _ALWAYS = frozenset({"personal_link"})
 def vocabulary(session: Session) -> Vocabulary:
     """Everything that has a name here, as of now. Needs an application context (for the plugins).
 
-    Segments, forms, pages and calendars are not checked yet: the panel has no place to make them.
+    Segments, forms and pages are not checked yet: the panel has no place to make them.
     """
     plugins = manager.current()
     events: dict[str, tuple[str, ...] | None] = {
@@ -47,6 +48,7 @@ def vocabulary(session: Session) -> Vocabulary:
         people=_people(session),
         checks=tuple(plugins.conditions()),
         actions=tuple(plugins.actions()),
+        calendars=tuple(CALENDARS),
         journeys=tuple(session.scalars(select(Journey.id))),
         blueprints={name: blueprint.text for name, blueprint in plugins.blueprints().items()},
         plugins=tuple(plugin.id for plugin in plugins.loaded if plugin.state == "on"),

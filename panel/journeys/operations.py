@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -41,6 +42,7 @@ from panel.staff.models import User
 from panel.staff.operations import record_audit
 
 _FILE_ISSUE = "journeys_file"
+_FILE_LOCK = 0x6A6F75726E  # any number that nobody else uses
 
 
 class NotPublishedError(UserError):
@@ -132,7 +134,8 @@ def publish(
     written then. A text equal to that of the live version makes no new version.
     """
     now = now or clock.now()
-    journey = session.get(Journey, journey_id)
+    # Two people who publish at once take turns, so that version numbers have no doubles.
+    journey = session.get(Journey, journey_id, with_for_update=True)
     text = text if text is not None else (text_of(session, journey) if journey else "")
     if not text.strip():
         raise UserError("nothing_to_publish", N_("There is no draft of a journey “%(journey)s”."), journey=journey_id)
@@ -313,6 +316,8 @@ def watch_file(
     other journeys of the file are not touched. Returns None when the file is the one that was read last.
     """
     now = now or clock.now()
+    if not _alone(session):
+        return None
     found = read_file(path)
     row = session.get(JourneyFile, str(path))
     if row is None and not found.sha256:
@@ -343,6 +348,13 @@ def watch_file(
     row.seen = {journey_id: sha256 for journey_id, sha256 in seen.items() if journey_id in texts}
     session.flush()
     return checked
+
+
+def _alone(session: Session) -> bool:
+    """Whether no other worker is looking at the file in this moment; two would make the same drafts and issues."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True  # SQLite has one writer anyway
+    return bool(session.scalar(sql("SELECT pg_try_advisory_xact_lock(:n)"), {"n": _FILE_LOCK}))
 
 
 def _tell(

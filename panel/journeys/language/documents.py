@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from panel.journeys.language import blueprints
@@ -17,9 +17,11 @@ from panel.journeys.language.reading import Block, Entry, Node, Source, Text, no
 from panel.journeys.language.resolving import resolve
 from panel.journeys.language.scalars import ScalarError, whole
 from panel.journeys.language.vocabulary import Vocabulary
+from panel.journeys.language.where import path_at
 from panel.journeys.language.whole import check_whole
 
 LANGUAGE_VERSION = 1
+_MOST_PATHS = 5  # each reads the text again up to its line
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def check(text: str | bytes, vocabulary: Vocabulary | None = None, *, today: dat
 
     Without a vocabulary names are not checked. `today` (a date) is only for warnings about dates that are gone.
     """
-    source, tree = read(text)
+    source, tree = _read(text)
     if tree is None:
         return Checked(source, None)
     checker = Checker(source, vocabulary)
@@ -89,7 +91,7 @@ def check_journey(
     Defaults and blueprints come from the file; problems are about `text` only and carry its own lines. A text with
     `journeys:` in it is checked as a whole file.
     """
-    source, tree = read(text)
+    source, tree = _read(text, "journeys/")
     if isinstance(tree, Block) and "journeys" in tree.entries:
         return check(text, vocabulary, today=today)
     checker = Checker(source, vocabulary)
@@ -118,6 +120,18 @@ def check_journey(
     checker.identity_key(entry, identity, f"journeys/{identity}")
     checked = _check_entry(checker, identity, entry, defaults, known, today)
     return Checked(source, tree, _with_problems(source, tree, {identity: checked}))
+
+
+def _read(text: str | bytes, above: str = "") -> tuple[Source, Node | None]:
+    """Read a text; what is wrong with it as YAML gets a path by its indentation, for nothing better is known.
+
+    `above` is the path of the text itself when it is a part of a file.
+    """
+    source, tree = read(text)
+    for number, problem in enumerate(source.problems[:_MOST_PATHS]):
+        if "/" not in problem.path:
+            source.problems[number] = replace(problem, path=above + path_at(source.text, problem.line))
+    return source, tree
 
 
 def _read_file(checker: Checker, tree: Block) -> Values:

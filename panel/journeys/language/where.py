@@ -42,6 +42,8 @@ class _Level:
     indent: int
     key: str | None  # None: a list item
     siblings: list[str] = field(default_factory=list)  # the keys so far of the block that this key or item holds
+    items: int = 0  # the list items so far
+    number: int = 0  # of an item: which one it is, from 1
 
 
 def place_at(text: str, line: int, column: int) -> Place:
@@ -80,6 +82,20 @@ def place_at(text: str, line: int, column: int) -> Place:
     return _place(text, stack, None, value, start + 1, in_item=dashed)
 
 
+def path_at(text: str, line: int) -> str:
+    """The path of the key or item that a line writes, like `journeys/welcome/steps/2/wait`, by indentation alone."""
+    stack = [_Level(-1, None)]
+    literal: int | None = None
+    for written in re.split(r"\r\n|\r|\n", text)[:line]:
+        indent = len(written) - len(written.lstrip(" "))
+        bare = written.strip()
+        if (literal is not None and (not bare or indent > literal)) or not bare or bare.startswith("#"):
+            continue
+        value = _take(stack, written, indent)[1]
+        literal = indent if re.fullmatch(r"[|>][+-]?\d*\s*(?:#.*)?", value) else None
+    return "/".join(level.key or str(level.number) for level in stack[1:])
+
+
 def _close(stack: list[_Level], indent: int, *, dash: bool) -> None:
     """Leave the blocks that end above a line of this indentation. A list may stand as far left as its key."""
     while len(stack) > 1:
@@ -95,7 +111,8 @@ def _take(stack: list[_Level], written: str, indent: int) -> tuple[int, str]:
     position = indent
     _close(stack, indent, dash=bool(_DASH.match(written, indent)))
     while dash := _DASH.match(written, position):
-        stack.append(_Level(position, None))
+        stack[-1].items += 1
+        stack.append(_Level(position, None, number=stack[-1].items))
         position = dash.end()
     key = _KEY.match(written, position)
     if key:
