@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.contacts.addresses import Address
-from panel.contacts.copying import put_rows
+from panel.copying import put_rows
 from panel.contacts.models import Contact, ContactAddress, FieldValue
 from panel.contacts.search import search_text
 from panel.contacts.values import Value

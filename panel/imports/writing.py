@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from panel.consent.operations import opt_in_many
 from panel.contacts.bulk import insert_addresses, insert_contacts, refresh_search
-from panel.contacts.copying import put_rows
+from panel.copying import put_rows
 from panel.contacts.fields import COLUMNS
 from panel.contacts.models import Contact, ContactAddress
 from panel.contacts.operations import (

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.copying import put_rows
 from panel.db import connection_of, next_ids
 from panel.errors import UserError
 from panel.i18n import N_
 from panel.timeline.models import Event
 from panel.timeline.registry import FUTURE_TOLERANCE
 
+COLUMNS = (
+    *("id", "contact_id", "kind", "occurred_at", "received_at", "source", "external_id", "data", "message_id"),
+    *("enrolment_id", "user_id", "depth", "starts_journeys", "routed_at"),
+)
 SQLITE_CHUNK = 1000  # rows per statement, well under SQLite's limit on bound values
 
 
@@ -103,8 +109,7 @@ def record_many(session: Session | Connection, events: Sequence[NewEvent]) -> li
         for id_, event in zip(ids, events, strict=True)
     ]
     if all(event.external_id is None for event in events):
-        for start in range(0, len(rows), SQLITE_CHUNK):
-            connection.execute(insert(Event), rows[start : start + SQLITE_CHUNK])
+        put_rows(connection, Event, COLUMNS, map(itemgetter(*COLUMNS), rows))
         return list(ids)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(Event).on_conflict_do_nothing(index_elements=["source", "external_id"])

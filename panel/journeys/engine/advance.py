@@ -11,13 +11,15 @@ import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.copying import put_rows, update_rows
 from panel.db import rows_of, table_of, writing
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
@@ -32,6 +34,10 @@ from panel.journeys.engine.turns import repeat
 from panel.journeys.models import Enrolment, Journey, StepRun
 
 BATCH = 500
+TRACE_COLUMNS = (
+    *("enrolment_id", "seq", "step_id", "path", "version_id", "kind", "outcome", "reason", "detail", "began_at"),
+    "ended_at",
+)
 log = logging.getLogger(__name__)
 
 HOLD_SENTENCES = {
@@ -305,27 +311,22 @@ class Batch:
             verbs.store_messages(self)
         trace = [row for run in self.runs for row in run.trace]
         if trace:
-            self.connection.execute(insert(StepRun), trace)
+            put_rows(self.connection, StepRun, TRACE_COLUMNS, map(itemgetter(*TRACE_COLUMNS), trace))
         self._hold_with_issues()
         ended: dict[tuple[str, str], list[Run]] = defaultdict(list)
         for run in self.runs:
             if run.status not in ("active", "held"):
                 ended[(run.status, run.reason or "")].append(run)
-        rows = [
-            {
-                "e_id": run.id,
-                "version_id": run.program.version_id,
-                "step_id": run.step_id,
-                "step_began_at": run.step_began_at,
-                "seq": run.seq,
-                "phase": run.phase,
-                "due_at": self._due(run),
-                "wait": run.wait,
-                "data": run.data,
-            }
-            for run in self.runs
-        ]
-        verbs.update_enrolments(self.connection, rows)
+        update_rows(
+            self.connection,
+            Enrolment,
+            verbs.ENROLMENT_COLUMNS,
+            [
+                (run.id, run.program.version_id, run.step_id, run.step_began_at, run.seq, run.phase, self._due(run),
+                 run.wait, run.data)
+                for run in self.runs
+            ],
+        )  # fmt: skip
         for (status, reason), runs in ended.items():
             end_runs(
                 self.session,

@@ -9,14 +9,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from panel.contacts.memberships import add_tag_many, join_list_many, leave_list_many, remove_tag_many
 from panel.contacts.operations import note_many, update_contact
 from panel.contacts.origin import By
+from panel.copying import put_rows
 from panel.db import next_ids
 from panel.journeys.engine.conditions import event_matches, judge
 from panel.journeys.engine.holidays import calendar_for
@@ -25,7 +28,6 @@ from panel.journeys.engine.lengths import add
 from panel.journeys.engine.reach import Reach, assess, template_channels
 from panel.journeys.engine.runs import Run
 from panel.journeys.engine.waits import wait_end
-from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.messages.texts import fill_texts
 from panel.timeline.operations import NewEvent, record_many
@@ -107,15 +109,30 @@ def _message_row(
         # Counted from the first allowed moment: a Thursday-evening text is not "late" on Sunday morning.
         "expires_at": add(allowed, too_late, run.zone),
         "priority": run.priority,
+        "kind": "message",
+        "detail": {},
+        "attempt": 0,
+        "is_test": False,
     }
+
+
+MESSAGE_COLUMNS = (
+    *("id", "dedupe_key", "our_message_id", "contact_id", "enrolment_id", "journey_id", "step_id", "channel", "kind"),
+    *("purpose", "template_version_id", "inline", "rules", "address", "status", "reason", "detail", "planned_at"),
+    *("not_before", "expires_at", "priority", "attempt", "is_test"),
+)
 
 
 def store_messages(batch: Batch) -> None:
     """Write the planned messages; a repeat of the same intention is swallowed by its unique key."""
-    dialect = postgresql if batch.connection.dialect.name == "postgresql" else sqlite
-    batch.connection.execute(
-        dialect.insert(Message).on_conflict_do_nothing(index_elements=["dedupe_key"]), batch.messages
-    )
+    try:
+        with batch.session.begin_nested():
+            put_rows(batch.connection, Message, MESSAGE_COLUMNS, map(itemgetter(*MESSAGE_COLUMNS), batch.messages))
+    except IntegrityError:
+        dialect = postgresql if batch.connection.dialect.name == "postgresql" else sqlite
+        batch.connection.execute(
+            dialect.insert(Message).on_conflict_do_nothing(index_elements=["dedupe_key"]), batch.messages
+        )
     record_many(
         batch.session,
         [
@@ -350,22 +367,4 @@ VERBS: dict[str, Callable[[Batch, Step, list[Run]], None]] = {
     "go_to": go_to,
 }
 
-_UPDATE = (
-    update(Enrolment)
-    .where(Enrolment.id == bindparam("e_id"))
-    .values(
-        version_id=bindparam("version_id"),
-        step_id=bindparam("step_id"),
-        step_began_at=bindparam("step_began_at"),
-        seq=bindparam("seq"),
-        phase=bindparam("phase"),
-        due_at=bindparam("due_at"),
-        wait=bindparam("wait"),
-        data=bindparam("data"),
-    )
-)
-
-
-def update_enrolments(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        connection.execute(_UPDATE, list(rows))
+ENROLMENT_COLUMNS = ("version_id", "step_id", "step_began_at", "seq", "phase", "due_at", "wait", "data")
