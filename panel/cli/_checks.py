@@ -208,6 +208,14 @@ def check_processes(_config: Config) -> Iterable[Finding]:
             N_("Start Nava with: make run, or the ticker alone: panel ticker"),
         ),
     ):
+        failed = sum(int(sign.data.get("failed", 0)) for sign in signs if sign.kind == kind and sign.alive)
+        if failed:
+            yield warn(
+                kind,
+                N_("Background jobs that failed since the workers started: %(count)s."),
+                N_("The reasons are in the log file (logs/panel.log); report them."),
+                count=failed,
+            )
         count = sum(1 for sign in signs if sign.kind == kind and sign.alive)
         yield good(kind, alive, count=count) if count else bad(kind, silent, fix)
 

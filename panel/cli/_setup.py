@@ -185,8 +185,9 @@ def find_chromium():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say("installing Chromium for the tests ...")
-        run(["apt-get", "update"])
-        done = run(["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
+        quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        run(["apt-get", "update"], env=quiet)
+        done = run(["apt-get", "install", "-y", "--no-install-recommends", "chromium"], env=quiet)
         if done.returncode == 0 and shutil.which("chromium"):
             return
         raise SetupError("Chromium could not be installed: " + last_line(done.stdout))

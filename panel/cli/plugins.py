@@ -1,4 +1,4 @@
-"""Plugins: list them, check one for completeness, begin a new one."""
+"""Plugins: list them, switch them on and off, check one for completeness, begin a new one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import click
 
 from panel.cli._application import application, fail, settings
 from panel.cli._language import language, say
+from panel.db import reading, writing
 from panel.i18n import N_
-from panel.plugin_manager import completeness, manager, scaffold, sources
+from panel.plugin_manager import completeness, manager, operations, scaffold, sources
+from panel.plugin_manager.queries import health_of, states
 from panel.plugin_manager.sources import Found
+from panel.staff.operations import record_audit
+from panel.sync import jobs
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
 @click.group()
 def command() -> None:
-    """List plugins, check them, begin a new one."""
+    """List plugins, switch them on and off, check them, begin a new one."""
 
 
 @command.command("list")
@@ -119,3 +123,52 @@ def new(plugin_id: str, name: str, author: str, parent: Path | None, as_json: bo
         return
     click.echo(say(N_("Made %(folder)s.")) % {"folder": folder})
     click.echo(say(N_("Next: panel plugins check %(folder)s, then switch it on under Plugins.")) % {"folder": folder})
+
+
+@command.command()
+@click.argument("plugin_id", metavar="ID")
+def on(plugin_id: str) -> None:
+    """Switch a plugin on; running workers notice within a second."""
+    _switch(plugin_id, True)
+
+
+@command.command()
+@click.argument("plugin_id", metavar="ID")
+def off(plugin_id: str) -> None:
+    """Switch a plugin off; its settings and rows stay, its messages wait."""
+    _switch(plugin_id, False)
+
+
+def _switch(plugin_id: str, enabled: bool) -> None:
+    with application():
+        plugins = manager.current()
+        if plugins.get(plugin_id) is None:
+            raise fail(N_("There is no plugin called %(name)s."), name=plugin_id)
+        with writing() as session:
+            operations.set_enabled(session, plugin_id, enabled)
+            record_audit(
+                session, action="plugin_on" if enabled else "plugin_off", subject=plugin_id, actor="panel plugins"
+            )
+        with reading() as session:
+            plugins.refresh_if_changed(session)
+        info = plugins.get(plugin_id)
+        if info is not None and info.problem is not None and enabled:
+            raise click.ClickException(info.problem.words(language()))
+        click.echo(say(N_("%(name)s is on.") if enabled else N_("%(name)s is off.")) % {"name": plugin_id})
+
+
+@command.command("sync")
+@click.argument("plugin_id", metavar="ID")
+def sync_now(plugin_id: str) -> None:
+    """Do a plugin's regular work now, in this process. Exit code 1 when it fails."""
+    with application():
+        plugins = manager.current()
+        if not plugins.is_on(plugin_id) or not plugins.implements(plugin_id, "sync"):
+            raise fail(N_("%(name)s has no regular work, or is not on."), name=plugin_id)
+        if not jobs.run_sync(plugins, plugin_id, force=True):
+            raise fail(N_("A worker is doing the work of %(name)s right now."), name=plugin_id)
+        with reading() as session:
+            health = health_of(states(session).get(plugin_id))
+    if health.get("state") != "ok":
+        raise click.ClickException(str(health.get("detail")))
+    click.echo(say(N_("Done.")))

@@ -1,12 +1,14 @@
 """The documents say what is so."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from panel.cli import commands, main
+from panel.journeys.language import check
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "plugins").glob("*/README.md"))]
@@ -60,3 +62,19 @@ def test_every_command_can_be_asked_for_help(name):
 def test_every_make_target_has_its_line_of_help():
     text = (ROOT / "Makefile").read_text()
     assert set(re.findall(r"(?m)^([a-z]+):.*?## ", text)) == TARGETS
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_journey_shown_there_is_one(page):
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        text = textwrap.dedent(block).lstrip()
+        if text.startswith("journeys:"):
+            text = "language: 1\n" + text  # a part of a file; the rest goes without saying
+        if text.startswith("language:"):
+            # A plugin's page may use the plugin's own blueprints, which the language alone does not know.
+            problems = [each.words("en") for each in check(text).problems if each.code != "unknown_blueprint"]
+            assert problems == []
+
+
+def test_a_block_inside_a_list_is_seen_too():
+    assert re.search(r"```yaml\n.*?journeys:", (ROOT / "README.md").read_text(), re.DOTALL)
