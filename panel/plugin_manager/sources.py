@@ -30,8 +30,10 @@ class Found:
 
 def product_folder() -> Path:
     spec = importlib.util.find_spec("plugins")
-    if spec is None or not spec.submodule_search_locations:
+    if spec is None:
         raise RuntimeError("the package 'plugins' is not installed beside 'panel'")
+    if not spec.submodule_search_locations:
+        raise RuntimeError(f"{spec.origin} hides the package 'plugins'; give that file another name")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

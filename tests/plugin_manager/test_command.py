@@ -113,3 +113,13 @@ def test_declaring_must_not_touch_the_database(tmp_path):
 def test_sms_is_complete(run):
     checked = run("check", "sms")
     assert checked.exit_code == 0, checked.output
+
+
+def test_a_plugin_is_switched_off_and_on_from_the_command_line(run):
+    assert run("off", "sms").exit_code == 0
+    states = {row["id"]: row["state"] for row in json.loads(run("list", "--json").stdout)}
+    assert states["sms"] == "off"
+    assert run("sync", "sms").exit_code == 1
+    assert run("on", "sms").exit_code == 0
+    assert run("sync", "sms").exit_code == 0
+    assert run("on", "nobody").exit_code == 1

@@ -408,6 +408,7 @@ def _conclude(
     if trouble is None:
         breaker.well(session, channel)
         resolve_issue(session, key)
+        resolve_issue(session, f"channel_missing:{channel}")
         return
     until = breaker.trouble(session, channel, trouble.detail, now, trouble.after)
     raise_issue(
