@@ -72,6 +72,7 @@ class Renderer:
         self._channels = channels
         self._addresses = Addresses(public_url, secret)
         self._now = now or clock.now()
+        self.date = format_datetime(self._now)
         self._company = facts.company(session)
         self._custom = facts.custom_fields(session)
         self._fields = Fields(self._custom)
@@ -251,7 +252,7 @@ class Values:
             case "message_id" | "key":
                 return str(self._row["our_message_id"])
             case "date":
-                return format_datetime(self._renderer._now)
+                return self._renderer.date
             case kind:
                 raise ValueError(f"a slot nobody knows: {kind}")
 

@@ -49,6 +49,9 @@ def _fold(words: list[str], at: int) -> str:
 
 def _parts(text: str) -> list[bytes]:
     """UTF-8 in pieces of whole characters."""
+    whole = text.encode("utf-8", "replace")
+    if len(whole) <= _WORD_BYTES:
+        return [whole]
     parts, part = [], b""
     for character in text:
         encoded = character.encode("utf-8", "replace")

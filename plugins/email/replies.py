@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from panel.sdk.channels import Deferred, Failed
 from panel.sdk.errors import Misconfigured
@@ -23,8 +22,7 @@ _OUR_FAULT = frozenset({"7.515", "7.8", "7.14", "7.30", "1.7", "1.8"})
 _GREYLISTED = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """One SMTP reply: its code and its text on one line."""
 
     code: int

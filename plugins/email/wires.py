@@ -140,16 +140,20 @@ class Connection:
 
     def read(self, seconds: float) -> Reply:
         """The next reply, all its lines. Raises BrokenError when it does not come whole in time."""
-        until = time.monotonic() + seconds
+        until = 0.0
         lines: list[str] = []
         while True:
-            raw = self._line(until)
+            at = self._buffer.find(b"\n")
+            if at >= 0:  # several answers often come at once
+                raw, self._buffer = self._buffer[:at].rstrip(b"\r"), self._buffer[at + 1 :]
+            else:
+                until = until or time.monotonic() + seconds
+                raw = self._line(until)
             code, mark, text = raw[:3], raw[3:4], raw[4:]
             if not code.isdigit() or mark not in (b" ", b"-", b"") or len(lines) >= MAX_REPLY_LINES:
                 raise BrokenError(f"not an SMTP reply: {raw[:60]!r}")
             lines.append(text.decode("utf-8", "replace").strip())
             if mark != b"-":
-                self.last_used = time.monotonic()
                 return Reply(int(code), "\n".join(lines) if len(lines) > 1 else lines[0])
 
     def _line(self, until: float) -> bytes:
@@ -172,6 +176,7 @@ class Connection:
                 raise BrokenError(_words(error)) from error
             if not more:
                 raise BrokenError("the server closed the connection")
+            self.last_used = time.monotonic()
             self._buffer += more
 
     def is_stale(self) -> bool:
