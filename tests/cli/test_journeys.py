@@ -30,6 +30,9 @@ def run(*arguments: str):
     return CliRunner().invoke(journeys, list(arguments), env={"PANEL_LANGUAGE": "en"})
 
 
+pytestmark = pytest.mark.databases("sqlite")
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "journeys.yaml"

@@ -7,6 +7,7 @@ from typing import Any
 
 from panel.journeys.language.checking import Checker, Values
 from panel.journeys.language.grammar import OPERATORS
+from panel.journeys.language.reading import Block
 from panel.journeys.language.scalars import Length, ScalarError, number_text
 
 _Check = Callable[[Checker, Values], None]
@@ -153,11 +154,17 @@ def _split(checker: Checker, split: Values) -> None:
 @_for("step")
 def _step(checker: Checker, step: Values) -> None:
     entries = step.node.entries
-    if "wait_for" in entries and "up_to" not in entries:
+
+    def said(key: str, verb: str) -> bool:
+        """Whether the key is there, be it one level too deep (which has been said)."""
+        below = entries[verb].value
+        return key in entries or (isinstance(below, Block) and key in below.entries)
+
+    if "wait_for" in entries and not said("up_to", "wait_for"):
         checker.key(step, "wait_for", "up_to_missing")
-    if "go_to" in entries and "max_times" not in entries:
+    if "go_to" in entries and not said("max_times", "go_to"):
         checker.key(step, "go_to", "max_times_missing")
-    if "if" in entries and "then" not in entries and "else" not in entries:
+    if "if" in entries and not said("then", "if") and not said("else", "if"):
         checker.key(step, "if", "needs_key", key="if", other="then")
 
 

@@ -315,7 +315,7 @@ class Checker:
             kind = self._key_type(shape, key)
             if kind is None:
                 unknown += 1
-                guesses.add(self.unknown_key(shape, key, entry, path))
+                guesses.add(self.unknown_key(shape, key, entry, path, node))
                 continue
             if key == "stop" and name == "step" and isinstance(entry.value, Text) and not entry.value.value:
                 values[key] = ""
@@ -338,7 +338,29 @@ class Checker:
             return shape.channel_keys
         return None
 
-    def unknown_key(self, shape: Shape, key: str, entry: Entry, path: str) -> str | None:
+    def _elsewhere(self, shape: Shape, key: str, node: Block, path: str) -> tuple[str, str] | None:
+        """A key of the right kind one level too high or too low: the code, and the key of the block it belongs to."""
+        step = FORMS["step"]
+        if shape is step:
+            inside = [verb for verb in step.one_of if verb in node.entries and _has(step.keys[verb].type, key)]
+            return ("belongs_inside", inside[0]) if inside else None
+        parts = path.split("/")
+        verb = parts[-2] if parts[-1].isdigit() else parts[-1]
+        if verb in step.one_of and key in step.keys and key not in step.one_of:
+            mains = step.keys[key].goes_with
+            return ("belongs_beside", verb) if not mains or verb in mains else None
+        if shape.title == FORMS["journey"].title:
+            inside = [name for name, spec in shape.keys.items() if _has(spec.type, key)]
+            return ("belongs_inside", inside[0]) if len(inside) == 1 else None
+        return None
+
+    def unknown_key(self, shape: Shape, key: str, entry: Entry, path: str, node: Block) -> str | None:
+        place = f"{path}/{key}"
+        elsewhere = self._elsewhere(shape, key, node, path)
+        if elsewhere:
+            code, block = elsewhere
+            self.source.add(code, entry.start, entry.end, place, key=entry.written, block=block)
+            return key
         plain = normalise(key.translate(_LOOK_ALIKES))
         known = list(shape.keys)
         if shape.channel_keys is not None:
@@ -349,7 +371,7 @@ class Checker:
             "unknown_key",
             entry.start,
             entry.end,
-            f"{path}/{key}",
+            place,
             guess,
             key=entry.written,
             form=Message(shape.title),
@@ -484,6 +506,15 @@ class Checker:
         if fields is not None and field not in fields:
             near = self.source.guess(field, fields)
             self.at(node, "unknown_event_field", path, near and f"event.{near}", event=event, name=field)
+
+
+def _has(kind: Type, key: str) -> bool:
+    """Whether a block of this type has this key (its blocks of blocks do not count)."""
+    if isinstance(kind, Either):
+        return any(_has(option, key) for option in kind.options)
+    if isinstance(kind, ListOf):
+        return _has(kind.of, key)
+    return isinstance(kind, Form) and kind.name != "step" and key in FORMS[kind.name].keys
 
 
 def _word(node: Block, key: str) -> str | None:

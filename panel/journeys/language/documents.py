@@ -146,7 +146,7 @@ def _read_file(checker: Checker, tree: Block) -> Values:
     guesses: set[str | None] = set()
     for key, entry in head.entries.items():
         if key not in shape.keys:
-            guesses.add(checker.unknown_key(shape, key, entry, key))
+            guesses.add(checker.unknown_key(shape, key, entry, key, head))
         elif not checker.empty(entry, key):
             file[key] = checker.read(entry.value, shape.keys[key].type, key, lambda _v: None)
     if lenient:

@@ -117,6 +117,16 @@ _error(
     N_("“%(key)s” is not known in %(form)s."),
     N_("Correct the word; the help lists the keys that may stand here."),
 )
+_error(
+    "belongs_inside",
+    N_("“%(key)s” belongs inside “%(block)s”."),
+    N_("Move it one level deeper, for example “send: {message: welcome, via: sms}”."),
+)
+_error(
+    "belongs_beside",
+    N_("“%(key)s” belongs beside “%(block)s”, not inside it."),
+    N_("Move it one level up, to the same column as the verb of the step."),
+)
 _error("missing_key", N_("“%(key)s” is missing: %(meaning)s."), N_("Add the key with a value."))
 _error("empty_value", N_("“%(key)s” has no value."), N_("Write a value after the colon, or delete the line."))
 _error(
