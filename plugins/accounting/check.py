@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from panel.sdk.context import PluginContext
-from panel.sdk.i18n import N_, translate
+from panel.sdk.i18n import N_, current_language, translate
 from panel.sdk.settings import CheckStep
 from plugins.accounting.columns import COLUMNS, Kind, kind_of, unknown_columns
 from plugins.accounting.hotfolder import FOLDERS, SUFFIXES, HotFolder
@@ -17,6 +17,7 @@ from plugins.accounting.reading import MAX_BYTES, FileError
 from plugins.accounting.rounds import remembered_writing
 from plugins.accounting.settings import Options, SettingError, options
 
+CUT = 9  # done/ puts eight signs of the digest and a hyphen before the name
 _FOLDER, _COLUMNS = N_("The folder"), N_("Names of columns")
 _READING = {
     Kind.CUSTOMERS: N_("The newest customers file"),
@@ -32,12 +33,14 @@ def steps(ctx: PluginContext, settings: Mapping[str, Any]) -> Iterator[CheckStep
     except SettingError as error:
         yield CheckStep(N_("Settings"), False, error.sentence, params=error.params)
         return
-    params = {"currency": found.habits.currency, "zone": found.zone.key, "language": found.language}
+    params = {"currency": found.habits.currency, "zone": found.zone.key}
     yield CheckStep(N_("Settings"), True, N_("Amounts in %(currency)s, days as in %(zone)s."), params=params)
     if (problem := _folder_problem(found.root)) is not None:
         yield problem
         return
-    yield CheckStep(_FOLDER, True, N_("%(folder)s can be read and written."), params={"folder": str(found.root)})
+    yield CheckStep(
+        _FOLDER, True, N_("%(folder)s can be read and written."), params={"folder": _isolated(str(found.root))}
+    )
     for kind in Kind:
         if unknown := unknown_columns(found.columns.get(kind, {}), kind):
             yield CheckStep(
@@ -48,11 +51,11 @@ def steps(ctx: PluginContext, settings: Mapping[str, Any]) -> Iterator[CheckStep
                 {"words": ", ".join(unknown)},
             )
     for kind in Kind:
-        yield _sample(ctx, found, kind)
+        yield _sample(found, kind)
 
 
 def _folder_problem(root: Path) -> CheckStep | None:
-    params = {"folder": str(root)}
+    params = {"folder": _isolated(str(root))}
     if not root.is_dir():
         return CheckStep(
             _FOLDER,
@@ -78,39 +81,39 @@ def _folder_problem(root: Path) -> CheckStep | None:
     return None
 
 
-def _sample(ctx: PluginContext, found: Options, kind: Kind) -> CheckStep:
+def _sample(found: Options, kind: Kind) -> CheckStep:
     name = _READING[kind]
     path = _newest(found, kind)
     if path is None:
         good = kind is not Kind.INVOICES
         return CheckStep(name, good, N_("There is none yet."), "" if good else N_("Save an export into the folder in."))
-    params: dict[str, Any] = {"file": path.name}
+    params: dict[str, Any] = {"file": _isolated(path.name if path.parent.name == "in" else path.name[CUT:])}
     try:
         with path.open("rb") as stream:
             table, columns = read(stream.read(MAX_BYTES + 1), kind, found)
         parsed = parse(table, columns, kind, found)
     except FileError as error:
-        words = {key: _joined(value, found.language) for key, value in error.params.items()}
+        words = {key: _joined(value, current_language()) for key, value in error.params.items()}
         return CheckStep(
             name,
             False,
             N_("%(file)s cannot be read: %(reason)s"),
             N_("Change the settings above, or the export in your software."),
-            params | {"reason": translate(found.language, error.sentence, **words)},
+            params | {"reason": translate(current_language(), error.sentence, **words)},
         )
     except OSError as error:
         return CheckStep(name, False, N_("%(file)s cannot be read: %(reason)s"), params=params | {"reason": str(error)})
     labels = {column.name: column.label for column in COLUMNS[kind]}
     params |= {
         "rows": len(parsed.things),
-        "columns": ", ".join(translate(found.language, labels[column]) for column in columns),
+        "columns": ", ".join(translate(current_language(), labels[column]) for column in columns),
     }
     if parsed.errors:
         row, sentence, values = parsed.errors[0]
         params |= {
             "n": len(parsed.errors),
             "row": row.number,
-            "reason": translate(found.language, sentence, **values),
+            "reason": translate(current_language(), sentence, **values),
         }
         return CheckStep(
             name,
@@ -123,14 +126,19 @@ def _sample(ctx: PluginContext, found: Options, kind: Kind) -> CheckStep:
 
 
 def _newest(found: Options, kind: Kind) -> Path | None:
-    """The newest file of a kind, waiting or read; done/ puts eight signs of the digest before the name."""
+    """The newest file of a kind, waiting or read."""
     files: list[tuple[float, Path]] = []
-    for folder, cut in (("in", 0), ("done", 9)):
+    for folder, cut in (("in", 0), ("done", CUT)):
         for path in (found.root / folder).iterdir():
             named = path.name[cut:]
             if path.suffix.lower() in SUFFIXES and kind_of(named, found.file_names) is kind and path.is_file():
                 files.append((path.stat().st_mtime, path))
     return max(files)[1] if files else None
+
+
+def _isolated(text: str) -> str:
+    """A name of any direction inside a sentence of another."""
+    return f"\u2068{text}\u2069"
 
 
 def _joined(value: Any, language: str) -> Any:

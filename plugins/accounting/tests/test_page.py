@@ -168,7 +168,10 @@ def test_wrong_settings_are_said_on_the_page(office: Office) -> None:
 
 def tried(office: Office, **settings: object) -> list[tuple[str, bool, str]]:
     values = dict(office.ctx.settings()) | settings
-    return [(step.name, step.good, step.detail % (step.params or {})) for step in check.steps(office.ctx, values)]
+    return [
+        (step.name, step.good, (step.detail % (step.params or {})).translate({0x2068: None, 0x2069: None}))
+        for step in check.steps(office.ctx, values)
+    ]
 
 
 def test_the_connection_test_reads_the_newest_files(office: Office) -> None:
