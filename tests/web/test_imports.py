@@ -14,6 +14,7 @@ from panel.contacts.models import Contact
 from panel.db import writing
 from panel.imports import jobs
 from panel.imports.models import Import
+from tests.web.axe import serious
 
 ROWS = 'שם פרטי,שם משפחה,נייד,דוא"ל,עיר\nדנה,לוי,052-123-4567,dana@shop.co.il,חיפה\nיוסי,כהן,,wrong,תל אביב\n'
 MARKUP = b"name,<img src=x onerror=alert(1)>\n<script>alert(1)</script>,x\n"
@@ -162,9 +163,11 @@ def test_the_bar_moves_while_the_import_runs(app, browse, live_server):
     page.select_option("#encoding", "utf-8")
     expect(page.locator("#preview")).to_contain_text("نفر 1")
     for _ in range(4):
+        assert serious(page) == []
         page.click("main .form-foot .btn-primary")
         page.wait_for_load_state()
     page.wait_for_selector("[role=progressbar]")
+    assert serious(page) == []
     with writing() as session:
         import_id = session.scalars(select(Import.id)).one()
     jobs.run_now(import_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from panel.jobs import wake
 from panel.staff.operations import record_audit
 from panel.web.access import requires
 from panel.web.admin.pages import PanelView
+from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.htmx import is_htmx
 
@@ -249,7 +250,7 @@ class ImportsView(PanelView):
         except UserError as error:
             flash(error.words(current_language()), "danger")
             return redirect(url_for(".reading", import_id=import_id))
-        examples = [(number, errorfile.reasons(problems, current_language())) for number, problems in found.examples]
+        examples = [(number, _reasons(problems)) for number, problems in found.examples]
         return self.render(
             "imports/check.html",
             task=task,
@@ -407,12 +408,18 @@ def _stored(at: int, target: str, rows: list[Row], custom: list[FieldInfo]) -> l
             person = plan.read(row)
             problems = [one for one in person.problems if one.code != "row_without_person"]
             if problems:
-                found.append((errorfile.reasons(problems, current_language()), False))
+                found.append((_reasons(problems), False))
             else:
                 found.append((stored_words(person), True))
         if len(found) == 3:
             break
     return found
+
+
+def _reasons(problems: list[Problem]) -> str:
+    """Reasons for a page: each value isolated, so that an address in a Hebrew sentence does not turn it around."""
+    shown = [replace(one, params={n: isolate(v) for n, v in one.params.items()}) for one in problems]
+    return errorfile.reasons(shown, current_language())
 
 
 def _sent_rules() -> dict[str, Any]:
@@ -438,7 +445,7 @@ def _sent_rules() -> dict[str, Any]:
 def _words(problem: dict[str, Any] | None) -> str:
     if not problem:
         return ""
-    return Problem(problem["code"], problem["sentence"], problem.get("params") or {}).words(current_language())
+    return _reasons([Problem(problem["code"], problem["sentence"], problem.get("params") or {})])
 
 
 def _seconds_left(task: Import, now: float) -> int | None:
