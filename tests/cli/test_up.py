@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.fixtures.processes import start, stop, wait_until
 
@@ -226,6 +227,22 @@ def test_nothing_outlives_a_supervisor_killed_with_9(tmp_path, moment):
         up.process.kill()
         up.process.wait()
         wait_until(lambda: not processes_of(instance), seconds=15, what="the end of the orphans")
+
+
+@pytest.mark.databases("postgresql")
+def test_it_runs_on_postgresql_too(tmp_path, database_url):
+    with running(tmp_path / "instance", PANEL_DATABASE_URL=database_url) as up:
+        assert get(up.url + "/livez") == "ok\n"
+        wait_until(lambda: heartbeats(database_url) == {"worker", "ticker"}, what="signs of life of all")
+
+
+def heartbeats(url: str) -> set[str]:
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return {name.partition(":")[0] for name in connection.scalars(text("SELECT name FROM heartbeats"))}
+    finally:
+        engine.dispose()
 
 
 def test_a_deep_instance_folder_is_no_trouble_for_the_brokers_socket(tmp_path):

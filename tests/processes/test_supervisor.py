@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -83,6 +84,17 @@ def test_one_that_does_not_listen_is_killed_after_its_patience(supervisor):
     supervisor.stop()
     assert not alive(pid)
     assert supervisor.ends == [], "an end that was asked for is not told as an accident"
+
+
+def test_a_second_signal_cuts_the_patience_short(supervisor):
+    supervisor.start(shell("a", STUBBORN, patience=600))
+    supervisor.until(lambda: supervisor.lines, "a line")
+    pid = supervisor.processes["a"]
+    impatient = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    impatient.start()
+    supervisor.stop()
+    impatient.join()
+    assert not alive(pid)
 
 
 def test_the_later_stage_ends_last(supervisor, tmp_path):
