@@ -117,7 +117,7 @@ def take_request(ctx: PluginContext, request: Request) -> Response:
     to, text = look_up(data, "to"), look_up(data, "text")
     if not to or text is None:
         return _answer({"status": "error", "error": {"message": "to and text are needed"}}, 400)
-    if not to.startswith("+") or not to[1:].isdigit():
+    if not to.startswith("+") or not to[1:].isdigit() or not 7 <= len(to) - 1 <= 15:
         return _answer({"status": "error", "error": {"message": "invalid number"}}, 400)
     key = look_up(data, "reference") or sha256(request.body).hexdigest()
     with ctx.unit() as unit:

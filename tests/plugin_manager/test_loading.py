@@ -223,3 +223,42 @@ def test_the_product_folder_is_found(app):
 
     assert (product_folder() / "__init__.py").exists()
     assert isinstance(product_folder(), Path)
+
+
+class TestInstalledPackages:
+    @pytest.fixture
+    def install(self, tmp_path, monkeypatch, write_plugin):
+        """Put a package with an entry point on the path, as pip does."""
+
+        def put(plugin_id: str, code: str, module: str = "") -> None:
+            site = tmp_path / "site"
+            package = write_plugin(plugin_id, code, parent=site)
+            module = module or f"nava_{plugin_id}"
+            target = site / module.replace(".", "/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            package.rename(target)
+            info = site / f"nava_{plugin_id}-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: nava-{plugin_id}\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text(f"[panel.plugins]\n{plugin_id} = {module}\n")
+            monkeypatch.syspath_prepend(str(site))
+
+        return put
+
+    def test_an_installed_package_offers_a_plugin(self, install, make_manager):
+        install("boxed", "@hookimpl\ndef register_settings():\n    return []\n")
+        (info,) = make_manager().loaded
+        assert (info.id, info.source, info.state) == ("boxed", "package", "off")
+
+    def test_its_manifest_is_read_without_its_code(self, install, make_manager):
+        install("boxed2", "raise RuntimeError('ran')")
+        (info,) = make_manager().loaded
+        assert info.manifest.version == "1.10"
+        assert info.state == "broken"
+        assert "ran" in info.problem.words("en")
+
+    def test_a_package_that_names_nothing_is_told(self, install, make_manager, tmp_path):
+        install("boxed3", "")
+        (tmp_path / "site" / "nava_boxed3" / "plugin.yaml").unlink()
+        (info,) = make_manager().loaded
+        assert info.problem.code == "plugin_without_manifest"

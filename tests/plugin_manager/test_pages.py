@@ -214,3 +214,20 @@ class TestHooks:
         with writing() as session:
             set_enabled(session, "sms", False)
         assert client.post("/hooks/sms/report").status_code == 404
+
+
+def test_a_page_that_fails_is_framed_by_an_apology(owner, app, monkeypatch, caplog):
+    from panel.sdk.web import PluginPage
+
+    def fail(request):
+        raise RuntimeError("canary-detail")
+
+    monkeypatch.setattr(
+        manager.PluginManager, "pages", lambda self: {("sms", "phone"): PluginPage("phone", "Phone", fail, fail)}
+    )
+    response = owner.get("/plugins/sms/phone")
+    assert response.status_code == 500
+    assert "The fault is noted" in response.text
+    assert "canary-detail" not in response.text
+    assert owner.post("/plugins/sms/phone", x="1").status_code == 500
+    assert "page phone" in caplog.text

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -289,3 +291,66 @@ def test_the_connection_test_says_what_to_do(configure, gateway, plugins):
         last = steps(**changes)[-1]
         assert (last.name, last.good) == (name, False)
         assert last.fix
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_leaves(configure, wire, tmp_path):
+    port, stop = _serve_with_own_certificate(tmp_path)
+    try:
+        with pytest.raises(Misconfigured) as caught:
+            configure(address=f"https://127.0.0.1:{port}/").send([outgoing()], wire)
+    finally:
+        stop()
+    assert caught.value.field == "address"
+    assert "certificate" in caught.value.detail.lower()
+    assert wire.begun == []
+
+
+def _serve_with_own_certificate(folder):
+    """A TLS server on loopback whose certificate is signed by itself; gives its port and how to stop it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "own.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), client:
+                context.wrap_socket(client, server_side=True).close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+
+    def stop():
+        # Closing alone does not wake a thread that waits in accept().
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+    return listener.getsockname()[1], stop

@@ -244,3 +244,16 @@ def test_erasing_a_contact_empties_the_phone(phone_channel, plugins, contact, wi
 def test_the_addresses_page_shows_what_to_enter(plugins, app):
     page = ask(plugins, "addresses")
     assert "http://panel.test/hooks/sms/report?key=" in page
+
+
+def test_a_gateway_s_settings_can_be_tried_on_the_panels_own_gateway(live_server, configure, plugins, contact, wire):
+    """All the way over HTTP, to an address on this machine that needs no permission of its own."""
+    address = incoming.address(plugins.context("sms"), "gateway")
+    assert address.startswith(live_server)
+    channel = configure(address=address, local_network=False, good_when="status = ok", id_place="id")
+    (result,) = channel.send([outgoing("k7", "דרך השער")], wire)
+    assert isinstance(result, Sent)
+    assert result.provider_id.startswith("phone-")
+    assert "דרך השער" in ask(plugins, "phone")
+    (wrong,) = channel.send([outgoing("k8", "x", to="+12")], wire)
+    assert (wrong.code, wrong.suppress) == ("failed_address", True)
