@@ -130,7 +130,7 @@ def _split(checker: Checker, split: Values) -> None:
         total = sum(share for share in shares if share)
         if total != 10_000:
             checker.key(split, "variants", "shares", sum=f"{total / 100:g}")
-    if "variants" in split and len(variants) < 2 and not split.get("hold_out"):
+    if isinstance(split.get("variants"), list) and len(variants) < 2 and not split.get("hold_out"):
         checker.key(split, "variants", "too_few_variants")
     names: set[str] = set()
     for variant in variants:
@@ -156,9 +156,9 @@ def _step(checker: Checker, step: Values) -> None:
     entries = step.node.entries
 
     def said(key: str, verb: str) -> bool:
-        """Whether the key is there, be it one level too deep (which has been said)."""
+        """Whether the key is there, be it mistyped or one level too deep (which has been said)."""
         below = entries[verb].value
-        return key in entries or (isinstance(below, Block) and key in below.entries)
+        return key in entries or key in step.guesses or (isinstance(below, Block) and key in below.entries)
 
     if "wait_for" in entries and not said("up_to", "wait_for"):
         checker.key(step, "wait_for", "up_to_missing")

@@ -100,13 +100,14 @@ ANSWER = re.compile(r"\$\{\s*([^{}]{1,100}?)\s*\}")
 class Values(dict[str, Any]):
     """The typed values of one block, with the place of each key. A value that was wrong is None."""
 
-    __slots__ = ("form", "identity", "named", "node", "path")
+    __slots__ = ("form", "guesses", "identity", "named", "node", "path")
 
     def __init__(self, form: str, node: Block, path: str) -> None:
         super().__init__()
         self.form, self.node, self.path = form, node, path
         self.identity = ""
         self.named = False
+        self.guesses: set[str | None] = set()  # what mistyped keys probably mean; those are not missing
 
     def place(self, key: str | None = None) -> tuple[int, int]:
         """Where a key stands (or the beginning of the block)."""
@@ -168,11 +169,7 @@ class Checker:
         if isinstance(kind, Form):
             if isinstance(node, Block):
                 return self.form(node, kind.name, path, event)
-            shape = FORMS[kind.name]
-            if kind.name == "step":
-                self.at(node, "expected_steps", path, self._quoted_guess(node))
-            else:
-                self.at(node, "expected_block", path, keys=", ".join(list(shape.one_of or shape.keys)[:6]))
+            self._not_a_block(node, kind.name, path)
             return None
         if isinstance(kind, MapOf):
             return self._map(node, kind, path)
@@ -191,6 +188,23 @@ class Checker:
         except ScalarError as wrong:
             self.at(node, wrong.code, path, wrong.guess, **wrong.params)
             return None
+
+    def _not_a_block(self, node: Node, form: str, path: str) -> None:
+        """Something else stands where a block should; guess what was meant where one can."""
+        shape = FORMS[form]
+        word = node.value.strip() if isinstance(node, Text) else ""
+        verb, _, rest = word.replace(":", " ").partition(" ")
+        if form == "step" and normalise(verb) in shape.one_of:
+            self.at(node, "colon_missing", path, f"{verb}: {rest.strip()}".strip())
+        elif form == "step":
+            self.at(node, "expected_steps", path, self._quoted_guess(node))
+        else:
+            guess = None
+            if normalise(word) == "manual" and "manual" in shape.keys:
+                guess = "{manual: yes}"
+            elif "event" in shape.one_of and re.fullmatch(r"[a-z][a-z0-9_.]*", word):
+                guess = f"{{event: {word}}}"
+            self.at(node, "expected_block", path, guess, keys=", ".join(list(shape.one_of or shape.keys)[:6]))
 
     def _quoted_guess(self, node: Node) -> str | None:
         text = self.source.text[node.start : node.end].strip()
@@ -309,13 +323,12 @@ class Checker:
         values = Values(name, node, path)
         own_event = next((w for k in ("event", "happened", "not_happened") if (w := _word(node, k))), None)
         event = own_event or event
-        guesses = set()
         unknown = 0
         for key, entry in node.entries.items():
             kind = self._key_type(shape, key)
             if kind is None:
                 unknown += 1
-                guesses.add(self.unknown_key(shape, key, entry, path, node))
+                values.guesses.add(self.unknown_key(shape, key, entry, path, node))
                 continue
             if key == "stop" and name == "step" and isinstance(entry.value, Text) and not entry.value.value:
                 values[key] = ""
@@ -328,7 +341,7 @@ class Checker:
                 values[key] = value
 
             values[key] = self.read(entry.value, kind, f"{path}/{key}", put, event)
-        self.belongs(values, shape, guesses, unknown)
+        self.belongs(values, shape, unknown)
         return values
 
     def _key_type(self, shape: Shape, key: str) -> Type | None:
@@ -378,7 +391,7 @@ class Checker:
         )
         return guess
 
-    def belongs(self, values: Values, shape: Shape, guesses: set[str | None], unknown: int) -> None:
+    def belongs(self, values: Values, shape: Shape, unknown: int) -> None:
         node = values.node
         said = [key for key in shape.one_of if key in node.entries]
         if shape.one_of and not said:
@@ -389,7 +402,7 @@ class Checker:
         if len(said) > 1 and set(said) not in _COMBINATIONS:
             self.key(values, said[1], "too_many", keys=", ".join(said), form=Message(shape.title))
         for key, spec in shape.keys.items():
-            if spec.required and key not in node.entries and key not in guesses and not self._supplied(values):
+            if spec.required and key not in node.entries and key not in values.guesses and not self._supplied(values):
                 start, end = values.place()
                 self.source.add(
                     "missing_key", start, end, f"{values.path}/{key}", key=key, meaning=Message(spec.meaning)

@@ -143,10 +143,9 @@ def _read_file(checker: Checker, tree: Block) -> Values:
     head = Block({k: e for k, e in tree.entries.items() if k != "journeys"}, tree.start, tree.end)
     lenient = "journeys" in tree.entries
     file = Values("file", tree, "")
-    guesses: set[str | None] = set()
     for key, entry in head.entries.items():
         if key not in shape.keys:
-            guesses.add(checker.unknown_key(shape, key, entry, key, head))
+            file.guesses.add(checker.unknown_key(shape, key, entry, key, head))
         elif not checker.empty(entry, key):
             file[key] = checker.read(entry.value, shape.keys[key].type, key, lambda _v: None)
     if lenient:
@@ -156,7 +155,7 @@ def _read_file(checker: Checker, tree: Block) -> Values:
                 checker.at(entry.value, "expected_block", "journeys", keys="welcome")
             for identity, journey in _entries(tree, "journeys").items():
                 checker.identity_key(journey, identity, f"journeys/{identity}")
-    checker.belongs(file, shape, guesses, len(guesses))
+    checker.belongs(file, shape, len(file.guesses))
     checker.mentions.clear()
     check_all(checker, file.get("defaults"))
     _version(checker, tree)

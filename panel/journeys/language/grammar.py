@@ -148,6 +148,7 @@ COND = Form("condition")
 STEPS = ListOf(Form("step"))
 TRIGGERS = ListOf(Form("trigger"))
 MATCHES = ListOf(Form("match"))
+UNTIL = Either((Form("until"), DAY, DATE, ANY_FIELD))
 HOURS = Either((Choice(("any",)), Form("hours")))
 
 # The channels that stand in the examples and in files written before a plugin was installed.
@@ -500,7 +501,9 @@ FORMS: dict[str, Shape] = {
         N_("wait"),
         {
             "for": Key(LENGTH, N_("how long")),
-            "until": Key(Either((Form("until"), ANY_FIELD)), N_("until a day, a date, or the date in a field")),
+            "until": Key(
+                Either((Form("until"), DAY, DATE, ANY_FIELD)), N_("until a day, a date, or the date in a field")
+            ),
             "at": Key(CLOCK, N_("then on to this time of day")),
             "if_past": Key(
                 Choice(("go_on", "skip_next", "stop")),

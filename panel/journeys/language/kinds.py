@@ -68,6 +68,16 @@ _error(
     N_("Close the text with the same quotation mark that opened it."),
 )
 _error(
+    "text_after_quote",
+    N_("Text goes on directly behind a closing quotation mark."),
+    N_("Use double quotes around text that holds a single one, or write the inner quotation mark twice."),
+)
+_error(
+    "two_keys",
+    N_("Two keys stand on one line."),
+    N_("Put the second on a line of its own below, indented, or between braces."),
+)
+_error(
     "unclosed_bracket",
     N_("A bracket is not closed, or a comma is missing inside it."),
     N_("Close every [ with ] and every { with }, with commas between the parts."),

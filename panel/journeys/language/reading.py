@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from panel.journeys.language.explaining import explain, quoted
 from panel.journeys.language.problems import Problem, nearest
 
 MOST_BYTES = 2_000_000
@@ -34,7 +35,6 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufff
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # Possessive throughout: a file of a million blank lines must not be tried in a million ways.
 _DIRECTIVE = re.compile(r"(?:[ \t]*+(?:#[^\r\n]*+)?+[\r\n])*+%")
-_TEXT_START = re.compile(r"^(?:[^#\"']*?[:\-,\[{]\s+)?(\[\[|\{\{|[@`%!&*?|>\[{])")
 
 
 class Python(yaml.SafeLoader):
@@ -195,7 +195,7 @@ def read(text: str | bytes, *, parser: Any = None) -> tuple[Source, Node | None]
     except _RefusedError:
         return source, None
     except yaml.YAMLError as error:
-        _explain(source, error, skipped)
+        explain(source, error, skipped)
         return source, None
 
 
@@ -242,7 +242,7 @@ class _Builder:
 
     def quoted(self, start: int) -> str:
         """The rest of the line as text between quotes."""
-        return _quoted(self.source.line_text(self.source.position(start)[0])[self.source.position(start)[1] - 1 :])
+        return quoted(self.source.line_text(self.source.position(start)[0])[self.source.position(start)[1] - 1 :])
 
     def node(self, event: Any, start: int, end: int) -> None:
         if isinstance(event, yaml.AliasEvent) or event.anchor:
@@ -330,95 +330,3 @@ def leaves(node: Node) -> Iterator[Text]:
     else:
         for entry in node.entries.values():
             yield from leaves(entry.value)
-
-
-# --- what the parser could not read, in words ------------------------------------------------------------------------
-
-_SAYINGS = [
-    (r"quoted scalar.*(end of stream|document)", "unclosed_quote"),
-    (r"unknown escape|escape code|escape sequence|hexadec|hexdecimal", "bad_escape"),
-    (r"flow (sequence|mapping)", "unclosed_bracket"),
-    (r"mapping values are not allowed", "colon_in_text"),
-    (r"could not find expected ':'", "colon_missing"),
-    (
-        r"<block end>|did not find expected (key|'-')|block (mapping|collection|sequence)|not properly indented",
-        "indentation",
-    ),
-    (r"directive", "several_documents"),
-    (r"tag", "tag"),
-]
-
-
-def _explain(source: Source, error: yaml.YAMLError, skipped: int) -> None:
-    """Note one problem that says what the parser's error means for a person."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    index = min((mark.index if mark else getattr(error, "position", 0) or 0) + skipped, len(source.text))
-    line, column = source.position(index)
-    said = f"{getattr(error, 'context', '') or ''} {getattr(error, 'problem', '') or error}"
-    if re.search(r"quoted scalar.*(end of stream|document)", said):
-        opened = getattr(error, "context_mark", None)
-        at = (opened.index + skipped) if opened else index
-        source.add("unclosed_quote", at, at + 1)
-        return
-    for number in (line, line - 1):
-        # Long lines are cut: the patterns are simple, but nobody needs a hint from the middle of a megabyte.
-        text = source.line_text(number)[:400]
-        start = source.line_start(number)
-        indent = re.match(r"[ ]*\t", text)
-        if indent and number == line:
-            source.add("tab", start, start + indent.end())
-            return
-        begins = _TEXT_START.match(text)
-        if begins and (number < line or begins.start(1) <= column) and _is_text(begins[1], text[begins.start(1) :]):
-            source.add(
-                "needs_quotes",
-                start + begins.start(1),
-                start + len(text),
-                "",
-                _quoted(text[begins.start(1) :]),
-                mark=begins[1],
-            )
-            return
-        if number == line and re.search(r"\t", text[: column + 1]) and "start any token" in said:
-            source.add("tab", start + text.index("\t"), start + text.index("\t") + 1)
-            return
-    code = next((code for pattern, code in _SAYINGS if re.search(pattern, said)), "yaml_syntax")
-    if code == "colon_in_text":
-        code, index = _colon(source, index, line)
-    if code == "colon_in_text":
-        value = re.match(r"\s*(?:-\s+)?[^:]*:\s+(.*)", source.line_text(line)[:400])
-        source.add(code, index, index + 1, "", _quoted(value[1]) if value else None)
-        return
-    if code == "yaml_syntax" and "flow node" in said and not source.text[index:].strip():
-        last = max(source.text.rfind("[", 0, index), source.text.rfind("{", 0, index))
-        if last >= 0:
-            source.add("unclosed_bracket", last, last + 1)
-            return
-    if code == "unclosed_bracket":
-        opened = getattr(error, "context_mark", None)
-        index = opened.index + skipped if opened else index
-    params = {"tag": source.text[index : index + 20].split()[0] if source.text[index:].split() else "!"}
-    source.add(code, index, index + 1, **(params if code == "tag" else {}))
-
-
-def _quoted(text: str) -> str:
-    return '"' + text[:400].strip().replace('"', "'") + '"'
-
-
-def _is_text(start: str, rest: str) -> bool:
-    """Whether something that begins with a YAML indicator looks like a sentence and not like YAML that went wrong."""
-    if start in ("[[", "{{", "@", "`", "%"):
-        return True
-    if start in ("[", "{"):
-        return False
-    if start in ("|", ">"):
-        return len(rest.split()) > 1 and not rest.lstrip("|>").lstrip("+-0123456789").lstrip().startswith("#")
-    return True
-
-
-def _colon(source: Source, index: int, line: int) -> tuple[str, int]:
-    """ "mapping values are not allowed": two colons on one line, or a key under a value."""
-    text = source.line_text(line)[:400]
-    if len(re.findall(r":(?:\s|$)", text)) > 1:
-        return "colon_in_text", index
-    return "indentation", source.line_start(line) + len(text) - len(text.lstrip())

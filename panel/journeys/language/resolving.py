@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from panel.journeys.language import scalars
@@ -319,8 +320,10 @@ class _Steps:
     def _wait(self, _step: Values, said: Any, _path: str, _after: str | None) -> dict[str, Any]:
         wait: dict[str, Any] = said if isinstance(said, Values) else {"for": said}
         until = wait.get("until")
-        if isinstance(until, str):
-            until = {"field": until}
+        if isinstance(until, int):
+            until = {"day": until}
+        elif isinstance(until, str):
+            until = {"date": until} if re.fullmatch(r"\d{4}-\d{2}-\d{2}", until) else {"field": until}
         if until is not None and "field" in until:
             offset = until.get("offset") or {"sign": 1, "length": _NOTHING}
             until = {"field": until["field"], "offset": offset["length"], "sign": offset["sign"]}
