@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.contacts.models import Contact
 from panel.db import Base
 from panel.messages.models import Message
 from panel.timeline.operations import record
@@ -85,12 +86,21 @@ def latest_to(session: Session, channel: str, address: str) -> Message | None:
 
 
 def _find(session: Session, key: str | None, provider_id: str | None) -> Message | None:
-    query = select(Message).order_by(Message.id.desc()).limit(1).with_for_update()
+    """The message, locked until the transaction ends. Its contact is locked before it, as everywhere: what follows a
+    report (an opt-out) touches the contact, and the other way round we and the sender would wait for each other."""
     if key:
-        return session.scalars(query.where(Message.our_message_id == key)).first()
-    if provider_id:
-        return session.scalars(query.where(Message.provider_message_id == provider_id)).first()
-    return None
+        wanted = Message.our_message_id == key
+    elif provider_id:
+        wanted = Message.provider_message_id == provider_id
+    else:
+        return None
+    row = session.execute(
+        select(Message.id, Message.contact_id).where(wanted).order_by(Message.id.desc()).limit(1)
+    ).first()
+    if row is None:
+        return None
+    session.execute(select(Contact.id).where(Contact.id == row.contact_id).with_for_update())
+    return session.get(Message, row.id, with_for_update=True, populate_existing=True)
 
 
 def _event(state: State, message: Message, detail: str) -> tuple[str, dict[str, Any]]:

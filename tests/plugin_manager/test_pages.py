@@ -231,3 +231,16 @@ def test_a_page_that_fails_is_framed_by_an_apology(owner, app, monkeypatch, capl
     assert "canary-detail" not in response.text
     assert owner.post("/plugins/sms/phone", x="1").status_code == 500
     assert "page phone" in caplog.text
+
+
+def test_a_plugin_does_not_see_the_session_of_its_reader(owner, app, monkeypatch):
+    from panel.sdk.web import PluginPage
+
+    seen = []
+    form = "<form method=post></form><form></form>"
+    page = PluginPage("phone", "Phone", lambda request: seen.append(request) or form)
+    monkeypatch.setattr(manager.PluginManager, "pages", lambda self: {("sms", "phone"): page})
+    text = owner.get("/plugins/sms/phone").text
+    assert "Cookie" not in seen[0].headers
+    assert text.count('<form method=post><input type="hidden" name="csrf_token"') == 1
+    assert "<form></form>" in text, "a form that only looks must not carry our token into an address"

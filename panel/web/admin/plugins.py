@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
@@ -14,6 +15,7 @@ from flask import abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 from sqlalchemy import func, select
 
@@ -40,6 +42,7 @@ from panel.web.htmx import is_htmx
 from panel.web.public.hooks import leave_transaction, sdk_request
 
 TEST_SECONDS = 30.0
+_POSTS = re.compile(r"""<form\b[^>]*\bmethod=["']?post\b[^>]*>""", re.IGNORECASE)
 SOURCES = {
     "product": N_("Comes with Nava"),
     "instance": N_("From this installation's plugins folder"),
@@ -325,11 +328,9 @@ class PluginPagesView(PanelView):
 
 
 def _with_token(fragment: str) -> Markup:
-    """Give every form of a plugin's page our token, so that its post is accepted."""
-    from flask_wtf.csrf import generate_csrf
-
-    field = Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
-    return Markup(fragment.replace("</form>", f"{field}</form>"))  # noqa: S704 - the plugin's own HTML, by contract
+    """Give every form that posts on a plugin's page our token, so that its post is accepted."""
+    field = str(Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf()))
+    return Markup(_POSTS.sub(lambda form: form[0] + field, fragment))  # noqa: S704 - the plugin's own HTML, by contract
 
 
 def _typed(fields: Sequence[SettingField]) -> dict[str, str]:

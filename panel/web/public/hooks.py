@@ -30,7 +30,8 @@ def sdk_request(*, limit: int = MAX_BODY) -> sdk.Request:
         request.method,
         request.path,
         dict(request.args.items()),
-        dict(request.headers.items()),
+        # A plugin has no business with the session of whoever sits before the browser.
+        {name: value for name, value in request.headers.items() if name != "Cookie"},
         body,
         form,
         current_language(),
