@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 from flask_security.utils import hash_password
 from sqlalchemy import func, select, text
@@ -161,12 +162,25 @@ def record_audit(
 
 
 def set_preferences(user: User, wishes: dict[str, str]) -> None:
-    """Apply what a user chose for themselves; unknown names and values are ignored."""
+    """Apply what a user chose for themselves; unknown names and values are ignored.
+
+    Whoever reads in the way that is customary for their language takes the customary way of the new one along;
+    whoever chose differently keeps what they chose.
+    """
+    is_customary = (user.calendar, user.digits) == CUSTOMARY.get(user.language)
     for name, allowed in PREFERENCES.items():
         if wishes.get(name) in allowed:
             setattr(user, name, wishes[name])
+    if wishes.get("language") in CUSTOMARY and is_customary:
+        user.calendar, user.digits = CUSTOMARY[user.language]
+    if wishes.get("time_zone") in available_timezones():
+        user.time_zone = wishes["time_zone"]
+    if wishes.get("name", "").strip():
+        user.name = wishes["name"].strip()[:200]
 
 
+# Calendar and digits that readers of a language expect when they have not said otherwise.
+CUSTOMARY = {"en": ("gregorian", "latin"), "he": ("gregorian", "latin"), "fa": ("solar_hijri", "local")}
 PREFERENCES: dict[str, tuple[str, ...]] = {
     "language": tuple(LANGUAGES),
     "calendar": ("gregorian", "hebrew", "solar_hijri"),
@@ -182,8 +196,8 @@ def _add_user(session: Session, email: str, *, name: str, role: Role, language: 
         active=True,
         fs_uniquifier=secrets.token_hex(32),
         language=language if language in LANGUAGES else "en",
-        calendar="solar_hijri" if language == "fa" else "gregorian",
-        digits="local" if language == "fa" else "latin",
+        calendar=CUSTOMARY.get(language, CUSTOMARY["en"])[0],
+        digits=CUSTOMARY.get(language, CUSTOMARY["en"])[1],
         time_zone="Asia/Tehran" if language == "fa" else "Asia/Jerusalem",
         created_at=clock.now(),
     )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, render_template, request, url_for
+from zoneinfo import available_timezones
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import Babel
 from flask_login import current_user
 
 from panel.calendars import Reader
 from panel.db import db, write_intent
-from panel.i18n import LANGUAGES, LOCALES, current_language, set_language
-from panel.staff.operations import PREFERENCES, set_preferences
+from panel.i18n import LANGUAGES, LOCALES, current_language, gettext, set_language
+from panel.staff.operations import CUSTOMARY, PREFERENCES, set_preferences
 from panel.web.addresses import back_url
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -26,7 +40,8 @@ def preference(name: str) -> str:
         return wanted
     if name == "language":
         return request.accept_languages.best_match(list(LANGUAGES)) or "en"
-    return {"calendar": "gregorian", "digits": "latin", "theme": "auto"}[name]
+    calendar, digits = CUSTOMARY[current_language()]
+    return {"calendar": calendar, "digits": digits, "theme": "auto"}[name]
 
 
 def current_reader() -> Reader:
@@ -41,20 +56,23 @@ def current_reader() -> Reader:
 @blueprint.get("/preferences")
 def show() -> str:
     """The switch as a page; with JavaScript it opens from the top bar and this page is not needed."""
-    return render_template("panel/preferences.html", back=url_for(".show"))
+    return render_template("panel/preferences.html", back=url_for(".show"), zones=sorted(zone_names()))
 
 
 @blueprint.post("/preferences")
 def change() -> Response:
     """One button of the switch was pressed: remember it and show the same page again."""
-    wishes = {name: request.form[name] for name in PREFERENCES if name in request.form}
-    if not wishes or any(value not in PREFERENCES[name] for name, value in wishes.items()):
+    wishes = {name: request.form[name] for name in (*PREFERENCES, "name", "time_zone") if name in request.form}
+    switched = {name: value for name, value in wishes.items() if name in PREFERENCES}
+    if not wishes or any(value not in PREFERENCES[name] for name, value in switched.items()):
         abort(400)
     if current_user.is_authenticated:
         set_preferences(current_user, wishes)
         db.session.commit()
+        if not switched:
+            flash(gettext("Saved."), "success")
     response = redirect(back_url())
-    for name, value in wishes.items():
+    for name, value in switched.items():
         response.set_cookie(
             name,
             value,
@@ -64,6 +82,12 @@ def change() -> Response:
             secure=current_app.config["SESSION_COOKIE_SECURE"],
         )
     return response  # type: ignore[return-value]
+
+
+def zone_names() -> set[str]:
+    """Time zones by place; the many historical and technical names are left out."""
+    areas = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+    return {name for name in available_timezones() if name.split("/")[0] in areas} | {"UTC"}
 
 
 def prepare_requests(app: Flask) -> None:
