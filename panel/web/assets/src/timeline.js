@@ -73,10 +73,11 @@ addEventListener("popstate", () => { if (page()) swap(location.href); });
 
 // A click beside a small window closes it; Esc too.
 document.addEventListener("click", (event) => {
+  if (event.target.closest("dialog")) return; // the answer to a question asked from the small window itself
   for (const open of document.querySelectorAll("details.pop[open]")) if (!open.contains(event.target)) open.open = false;
 });
 document.addEventListener("toggle", (event) => {
-  if (event.target.matches?.("details.pop[open]")) event.target.querySelector("input, select, textarea")?.focus();
+  if (event.target.matches?.("details.pop[open]")) event.target.querySelector("input:not([type=hidden]), select, textarea")?.focus();
 }, true);
 
 document.addEventListener("focusin", async (event) => {
