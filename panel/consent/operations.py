@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.consent import rules
 from panel.consent.models import Consent, Suppression
+from panel.consent.queries import ALL_CHANNELS
 from panel.contacts.addresses import suppression_key
+from panel.contacts.erasing import erase
 from panel.contacts.models import ContactAddress
 from panel.contacts.origin import PANEL, Authors, By, event_by
-from panel.contacts.queries import aliases, by_address
+from panel.contacts.queries import aliases, by_address, canonical
 from panel.contacts.sets import among
 from panel.db import connection_of
 from panel.errors import UserError
@@ -205,6 +207,27 @@ def lift(
     record_many(
         session, [event_by(by, id_, "suppression_lifted", moment, data) for id_ in _owners(session, address, known)]
     )
+    return True
+
+
+def erase_contact(session: Session, contact_id: int, *, by: By = PANEL, now: datetime | None = None) -> bool:
+    """Erase a contact with all that was merged into it; False when it is erased already.
+
+    Besides what `contacts.operations.erase` does, the proofs of consent are emptied, and the addresses are blocked on
+    every channel: when an import brings the person back by mistake, nothing is sent.
+    """
+    contact_id = canonical(session, contact_id)
+    ids = aliases(session, contact_id)
+    addresses = session.scalars(
+        select(ContactAddress.value).where(
+            among(session, ContactAddress.contact_id, ids), ContactAddress.kind.in_(("email", "phone"))
+        )
+    ).all()
+    if not erase(session, contact_id, by=by, now=now):
+        return False
+    for address in addresses:
+        suppress(session, ALL_CHANNELS, address, rules.Suppressed.LEGAL, source="erased", now=now, by=by, silent=True)
+    forget(session, contact_id)
     return True
 
 

@@ -51,7 +51,9 @@ def parse(kind: str, text: str, *, region: str = DEFAULT_REGION) -> Address:
 
 def parse_email(text: str) -> Address:
     """Read an e-mail address: `value` is lower-case with an ASCII domain. No DNS is asked."""
-    shown = strip_marks(text).strip().removeprefix("mailto:").strip("<>").strip()
+    shown = strip_marks(text).strip().removeprefix("mailto:")
+    if shown.endswith(">") and "<" in shown:  # Dana Levi <dana@example.com>, as mail programs write it
+        shown = shown.rpartition("<")[2].removesuffix(">").strip()
     lowered = shown.lower()
     if lowered.isascii() and _is_plain(lowered):
         return Address("email", lowered, shown)

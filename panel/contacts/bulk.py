@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.contacts.addresses import Address
-from panel.copying import put_rows
 from panel.contacts.models import Contact, ContactAddress, FieldValue
 from panel.contacts.search import search_text
 from panel.contacts.values import Value
+from panel.copying import put_rows
 from panel.db import connection_of, next_ids
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

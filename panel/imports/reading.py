@@ -182,6 +182,11 @@ class Rows:
         for _ in range(reading.header_row):
             row = next(self._rows, None)
             first = row.cells if row else []
+            if row is not None and row.problem is not None and not first:
+                raise UserError(
+                    "headers_unreadable",
+                    N_("The first row should name the columns, but it is too long to be read. Is this a table?"),
+                )
         if reading.header_row:
             while first and not first[-1].strip():
                 first.pop()

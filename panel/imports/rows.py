@@ -18,7 +18,7 @@ from panel.i18n import N_
 from panel.imports.reading import UNREADABLE, Row
 from panel.imports.rules import SKIP
 
-_SPLIT = re.compile(r"[,;|،؛\n]+")
+_SPLIT = re.compile(r"[,;|،؛\n]+|\s/\s")
 # An export puts a quote before what a spreadsheet would run; it is not part of the value.
 _QUOTED = re.compile(r"'(?=\s*[=+\-@\t\r|＝－＋＠])")
 _LENGTHS = {name: getattr(Contact.__table__.c[column].type, "length", None) for name, column in COLUMNS.items()}

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from panel.consent.operations import opt_in_many
 from panel.contacts.bulk import insert_addresses, insert_contacts, refresh_search
-from panel.copying import put_rows
 from panel.contacts.fields import COLUMNS
 from panel.contacts.models import Contact, ContactAddress
 from panel.contacts.operations import (
@@ -25,6 +24,7 @@ from panel.contacts.operations import (
 )
 from panel.contacts.sets import among
 from panel.contacts.typed import store_values
+from panel.copying import put_rows
 from panel.db import connection_of
 from panel.errors import Problem
 from panel.i18n import N_

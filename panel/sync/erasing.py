@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, select
 
-from panel.contacts.operations import erase
+from panel.consent.operations import erase_contact as erase
 from panel.contacts.origin import PANEL, By
 from panel.contacts.queries import aliases
 from panel.db import reading, writing

@@ -126,6 +126,18 @@ def test_a_refusal_of_a_merged_card_counts_for_the_one_that_is_kept(session, mak
     assert reach(session, kept) == Refusal.OPTED_OUT
 
 
+def test_who_was_erased_is_not_written_to_when_an_import_brings_the_address_back(session, make_contact, now):
+    contact_id = make_contact(emails=["dana@shop.co.il"], phones=["0521234567"])
+    operations.opt_in(session, contact_id, "email", how="form", source="form:1", proof={"ip": "192.0.2.1"}, now=now)
+    assert operations.erase_contact(session, contact_id, now=now)
+    assert not operations.erase_contact(session, contact_id, now=now)
+    assert queries.history(session, contact_id)[0].proof == {}
+    again = make_contact(name="Somebody", emails=["Dana+x@shop.co.il"])
+    operations.opt_in(session, again, "email", how="import", now=now)
+    assert reach(session, again, "service") == Refusal.SUPPRESSED_LEGAL
+    assert reach(session, again) == Refusal.SUPPRESSED_LEGAL
+
+
 def test_forgetting_empties_the_proof_but_keeps_the_decision(session, make_contact, now):
     contact_id = make_contact(emails=["dana@shop.co.il"])
     operations.opt_in(session, contact_id, "email", how="form", source="form:1", proof={"ip": "192.0.2.1"}, now=now)

@@ -17,6 +17,7 @@ from panel.errors import UserError
         ("Dana.Levi@Example.CO.IL", "dana.levi@example.co.il"),
         ("\u200fdana@shop.co.il\u200e", "dana@shop.co.il"),
         ("<dana@shop.co.il>", "dana@shop.co.il"),
+        ("דנה לוי <Dana@shop.co.il>", "dana@shop.co.il"),
         ("mailto:dana@shop.co.il", "dana@shop.co.il"),
         ("dana@bücher.de", "dana@xn--bcher-kva.de"),
         ("dana+news@gmail.com", "dana+news@gmail.com"),

@@ -95,6 +95,14 @@ def test_a_line_of_many_megabytes_is_one_bad_row_in_little_memory(tmp_path):
     assert peak < 8 * MAX_LINE
 
 
+def test_a_file_of_one_endless_line_says_so(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("name," * 1_000_000)
+    with pytest.raises(UserError) as caught:
+        preview(path, examine(path))
+    assert caught.value.code == "headers_unreadable"
+
+
 def test_an_open_quote_costs_one_row_and_not_the_file(tmp_path):
     path = tmp_path / "people.csv"
     rest = "".join(f'"Person {n}",p{n}@shop.co.il\n' for n in range(2000))

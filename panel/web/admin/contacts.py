@@ -14,6 +14,7 @@ from sqlalchemy import Select, select
 from wtforms import SelectField, StringField
 from wtforms.validators import Length, Optional
 
+from panel.consent.operations import erase_contact
 from panel.contacts import operations
 from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, FieldValue, ListMember, Tag
 from panel.contacts.operations import By
@@ -261,7 +262,7 @@ class ContactsView(PanelModelView):
     def delete_model(self, model: Any) -> bool:
         self.on_model_delete(model)
         contact_id, ids = model.id, aliases(db.session(), model.id)
-        done = operations.erase(db.session(), contact_id, by=By(user_id=self.me().id))
+        done = erase_contact(db.session(), contact_id, by=By(user_id=self.me().id))
         db.session.commit()
         forget_in_plugins(contact_id, ids)
         return bool(done)
