@@ -118,3 +118,16 @@ def test_the_latest_message_to_a_number_is_the_one_a_reply_answers(make_message,
     make_message(our_message_id="planned", wire_at=None, status="queued")
     assert latest_to(session, "sms", "+972521234567").id == newest
     assert latest_to(session, "email", "+972521234567") is None
+
+
+def test_a_message_reported_while_its_worker_still_seemed_alive_is_not_in_doubt_afterwards(make_message, session):
+    from panel.journeys.engine.reap import reap
+
+    lease = clock.now() + timedelta(minutes=1)
+    id_ = make_message(status="on_wire", sent_at=None, lease_until=lease, attempt_token="dead:1")
+    tell("delivered")
+    with clock.hold(clock.now() + timedelta(minutes=30)):
+        reap()
+    message = now_of(session, id_)
+    assert message.status in ("sent", "delivered")
+    assert message.settled_by is not None

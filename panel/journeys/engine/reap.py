@@ -102,6 +102,9 @@ def _settle_expired() -> int:
 
 def _ask(row: Mapping[str, Any]) -> Result | None:
     """What the provider knows of it: looked up, or handed over again under the same key where that is safe."""
+    if any(row[name] for name in ("delivered_at", "replied_at", "bounced_at", "first_opened_at", "first_clicked_at")):
+        # A report came while the worker was still believed alive; nothing proves the sending better.
+        return Sent(row["provider_message_id"], "a report came back")
     channel = manager.current().channels().get(row["channel"])
     if channel is None:
         return None
