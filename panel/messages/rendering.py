@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.messages import facts, skeletons
-from panel.messages.contents import choose, inline_content, with_footer, with_subject
+from panel.messages.contents import choose, inline_content, with_footer, with_marker, with_subject
 from panel.messages.merge import ANY, Fields, given_values, show_value, today
 from panel.messages.models import Message
 from panel.messages.skeletons import Compiled
@@ -165,7 +165,7 @@ class Renderer:
         if channel.address_kind == "email":
             content = with_subject(content, self._company)
             if marketing:
-                content = with_footer(content, self._company)
+                content = with_footer(with_marker(content, self._company), self._company)
         return content
 
     def _fill(

@@ -35,6 +35,8 @@ _STYLE_NAMES = """
 """
 _LINK = re.compile(r'<a\b([^>]*?)\shref="([^"]*)"')
 _IMAGE = re.compile(r'<img\b[^>]*?\ssrc="([^"]*)"[^>]*>')
+_STYLE = re.compile(r'\sstyle="[^"]*"')
+_STYLE_URL = re.compile(r"[\w-]+\s*:[^;\"]*(?:url|image-set|expression)\([^)\"]*\)?[^;\"]*;?", re.IGNORECASE)
 _SRC = re.compile(r'\ssrc="([^"]*)"')
 
 
@@ -68,7 +70,8 @@ def safe_html(source: str, own_base: str = "") -> str:
             return ""
         return _SRC.sub(lambda found: f' data-src="{found[1]}"', match[0], count=1)
 
-    return _IMAGE.sub(image, _LINK.sub(link, cleaned))
+    without_urls = _STYLE.sub(lambda match: _STYLE_URL.sub("", match[0]), cleaned)
+    return _IMAGE.sub(image, _LINK.sub(link, without_urls))
 
 
 def _leads_out(target: str, own: SplitResult) -> bool:

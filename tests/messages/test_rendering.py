@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from panel.contacts.models import Field, FieldValue
+from panel.installation.operations import set_setting
 from panel.messages import skeletons
 from panel.messages.models import Message, Skeleton
 from panel.messages.preview import as_sent, preview_template
@@ -163,6 +164,33 @@ def test_marketing_says_who_writes_and_how_to_stop_it_in_the_messages_language(
     assert parsed(marketing)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert "List-Unsubscribe" not in parsed(service)
     assert "Herzl" not in html_of(service)
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("מבצע לחג", "פרסומת: מבצע לחג"),
+        ("Holiday sale", "פרסומת: Holiday sale"),
+        ("פרסומת - מבצע", "פרסומת - מבצע"),
+        ("\u200fפרסומת: מבצע", "\u200fפרסומת: מבצע"),
+    ],
+)
+def test_in_israel_an_advertisement_says_so_first_and_an_invoice_does_not(
+    session, channel, now, make_contact, make_message, subject, shown
+):
+    set_setting(session, "company", {"name": "Nava", "country": "IL", "language": "he"})
+    session.flush()
+    renderer = Renderer(session, {"email": channel}, PUBLIC_URL, SECRET, now=now)
+    contact, inline = make_contact(), {"text": "שלום", "subject": subject}
+    advert, invoice = renderer.render(
+        [
+            make_message(contact, None, inline=inline, purpose="marketing"),
+            make_message(contact, None, inline=inline, purpose="service"),
+        ]
+    )
+    assert advert.subject == shown
+    assert str(parsed(advert)["Subject"]) == shown
+    assert invoice.subject == subject
 
 
 def test_an_author_who_placed_the_link_gets_no_second_one(renderer, make_contact, make_template, make_message):
