@@ -57,7 +57,9 @@ def check_blueprint(checker: Checker, name: str, values: Values) -> None:
             used.add(answer)
             if answer not in questions:
                 guess = checker.source.guess(answer, questions)
-                checker.at(leaf, "unknown_question", f"{path}/journey", guess and f"${{{guess}}}", answer=match[1])
+                checker.at(
+                    leaf, "unknown_question", f"{path}/journey", guess and f"${{{guess}}}", answer=match[1].strip()
+                )
     inputs = values.node.entries.get("inputs")
     for answer in questions - used:
         if inputs and isinstance(inputs.value, Block):

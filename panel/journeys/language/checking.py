@@ -58,6 +58,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "name": scalars.name,
 }
 
+_LONG = frozenset({"words", "message_text", "name"})
+_MOST_LETTERS = 1_000
+
 # What people write from habit, or know from other products; used only to guess.
 SYNONYMS = {
     "template": "message",
@@ -94,7 +97,7 @@ SYNONYMS = {
 _LOOK_ALIKES = str.maketrans("асеорхуіӏκονΑΒΕΗΙΚΜΝΟΡΤΧаВЕКМНОРСТХ", "aceopxyilkovABEHIKMNOPTXaBEKMHOPCTX")
 
 _COMBINATIONS = ({"date", "every"},)
-ANSWER = re.compile(r"\$\{\s*([^{}]{1,100}?)\s*\}")
+ANSWER = re.compile(r"\$\{([^{}]{1,100})\}")  # simple, so that no text can make it slow
 
 
 class Values(dict[str, Any]):
@@ -212,7 +215,9 @@ class Checker:
 
     def _scalar(self, node: Text, kind: Type, path: str, put: Callable[[Any], None], event: str | None) -> Any:
         if isinstance(kind, Scalar):
-            value = READERS[kind.reader](node.value)
+            # A short form of a megabyte is wrong after its first words.
+            written = node.value if kind.reader in _LONG else node.value[:_MOST_LETTERS]
+            value = READERS[kind.reader](written)
             if kind.reader == "message_text":
                 self.mentions.append(Mention("text", value, node, path, put))
             return value

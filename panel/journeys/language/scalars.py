@@ -309,7 +309,7 @@ def limit(text: str) -> dict[str, Any]:
 
 
 def _limit_guess(written: str) -> str | None:
-    match = re.match(r"(\d{1,6}) ?([^\W\d]*) ?(?:(\d{1,4}) ?)?([^\W\d]*)$", written)
+    match = re.match(r"(\d{1,6}) ?([^\W\d]*) ?(?:(\d{1,4}) ?)?([^\W\d]*)$", written[:100])
     if not match:
         return None
     words = [word for word in (match[4], match[2]) if word]

@@ -20,6 +20,7 @@ from panel.journeys.language.reading import clean, normalise
 
 _DASH = re.compile(r"-(?:\s+|$)")
 _KEY = re.compile(r"((?:[^\s:#'\"{}\[\],]|:(?=\S))(?:[^:#{}\[\]]|:(?=\S))*?)\s*:(?:\s+|$)")
+_MOST_LETTERS = 2_000  # of a line; the key stands at its beginning
 _FILE = re.compile(r"^\ufeff?(?:language|defaults|blueprints|journeys)\s*:", re.MULTILINE)
 
 
@@ -108,6 +109,7 @@ def _close(stack: list[_Level], indent: int, *, dash: bool) -> None:
 
 def _take(stack: list[_Level], written: str, indent: int) -> tuple[int, str]:
     """Read one line into the stack; returns where its value begins (from 0) and the value."""
+    written = written[:_MOST_LETTERS]
     position = indent
     _close(stack, indent, dash=bool(_DASH.match(written, indent)))
     while dash := _DASH.match(written, position):
