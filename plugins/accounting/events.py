@@ -128,11 +128,8 @@ def told_data(told: Told) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something to tell. `on` is its day in the books (None: unknown), `learnt` whether it counts from now on.
-
-    A payment is written with the day we learnt of it, not the day of the cheque: a journey that began yesterday looks
-    for what happened since, and would otherwise overlook a payment made on Monday that the books told us on Thursday.
-    """
+    """Something to tell. `on` is its day in the books (None: unknown). `learnt`: it is news whenever it comes to light,
+    as a payment is, whatever day the books give it."""
 
     kind: str
     external_id: str
@@ -184,7 +181,9 @@ def invoice_facts(
     if told.paid:  # a returned cheque
         told = replace(told, paid=False, overdue="", round=told.round + 1)
     if due != told.due:
-        if told.overdue:  # reminders may be on their way; they speak of a date that is no longer agreed
+        # Reminders may be on their way, and speak of a date that is no longer agreed. Moved to another day that is
+        # gone, the invoice is as overdue as before, and they go on.
+        if told.overdue and not is_overdue(document, standing, today):
             moves = told.moves + 1
             tell(DUE_CHANGED, f"due:{due}:{moves}", None, True, previous_due_date=told.due)
             told = replace(told, moves=moves)

@@ -18,7 +18,7 @@ from panel.sdk.errors import UserError
 from panel.sdk.i18n import N_
 from plugins.accounting.books import Books, Customer, Invoice, Ledger, Progress, Receipt, short
 from plugins.accounting.columns import Kind
-from plugins.accounting.events import PAID, RECEIVED, Fact, Told, invoice_facts, payment_fact
+from plugins.accounting.events import ISSUED, PAID, RECEIVED, Fact, Told, invoice_facts, payment_fact
 from plugins.accounting.matching import Decision, decide, find, new_contact
 from plugins.accounting.settings import Options
 
@@ -153,13 +153,13 @@ class _Teller:
 
     def tell(self, unit: Unit, contact_id: int, facts: Iterable[Fact], *, live: bool) -> bool:
         """Record `facts`; `live` when journeys may run on this invoice. Returns whether it is live now."""
-        for fact in facts:
+        for place, fact in enumerate(facts):
             is_news = self._is_news(fact, live)
             live = live or is_news
             unit.record_event(
                 contact_id,
                 fact.kind,
-                occurred_at=self._moment(fact, is_news),
+                occurred_at=self._moment(fact, is_news, place),
                 data={name: value for name, value in fact.data.items() if value != ""},
                 external_id=fact.external_id[:200],
                 starts_journeys=is_news,
@@ -179,9 +179,15 @@ class _Teller:
         on = self.today if fact.learnt or fact.on is None else fact.on
         return on >= self._from
 
-    def _moment(self, fact: Fact, is_news: bool) -> datetime:
-        if fact.on is None or (fact.learnt and is_news):
-            return self.now
+    def _moment(self, fact: Fact, is_news: bool, place: int) -> datetime:
+        """History has the day of the books. News has the moment we learnt it, except an invoice's own date.
+
+        A journey that began yesterday looks for what happened since: a payment of Monday that the books tell us on
+        Thursday must come after. And an invoice that is overdue again, after a cheque came back, must come after the
+        payment that ended its last reminders; `place` keeps the order of what is told together.
+        """
+        if fact.on is None or (is_news and fact.kind != ISSUED):
+            return self.now + timedelta(microseconds=place)
         return min(datetime.combine(fact.on, time(), tzinfo=self.options.zone), self.now)
 
 

@@ -149,3 +149,20 @@ def test_a_file_in_the_folder_starts_reminders_and_the_paid_file_stops_them(
     sent = live(20)
     assert [who for who, _ in sent].count(dana) == 2  # paid: the final one never goes
     assert [channel for who, channel in sent if who == sara] == ["email", "email"]  # no telephone: two of three
+
+
+def test_a_returned_cheque_starts_the_reminders_again(office: Office, channels: dict[str, RecordingChannel]) -> None:
+    begun(office)
+    world = World(office.now, channels)
+    for name in ("invoice_gentle", "invoice_second", "invoice_final"):
+        world.template(name, "Invoice [[invoice number]]", channels=("email", "sms"))
+    world.publish(EXAMPLE)
+    [dana, _] = (contact.id for contact in office.contacts())
+    for name, left in (("1", "300"), ("2", "0"), ("3", "300")):
+        row = f"901,30001,02/11/2026,03/11/2026,300,{left},"
+        office.save(f"invoices{name}.csv", f"Exported {office.now}\n" + invoices(row))
+        for _ in range(2):
+            office.sync(days=1)
+            world.play(office.now)
+    runs = [(run.contact_id, run.status, run.reason) for run in world.runs()]
+    assert runs == [(dana, "stopped", "stopped"), (dana, "active", None)]
