@@ -11,6 +11,7 @@ from panel.web.admin.audit import AuditView
 from panel.web.admin.contact_card import ContactCardView
 from panel.web.admin.contacts import ContactsView
 from panel.web.admin.fields import FieldsView
+from panel.web.admin.help import HelpView
 from panel.web.admin.home import HomeView
 from panel.web.admin.imports import ImportsView
 from panel.web.admin.issues import IssuesView
@@ -63,4 +64,5 @@ def register(admin: Admin) -> None:
     admin.add_view(ContactCardView())
     admin.add_view(JourneysView())
     admin.add_view(PluginsView())
+    admin.add_view(HelpView())
     admin.add_view(PluginPagesView())
