@@ -18,7 +18,7 @@ from panel.contacts.addresses import suppression_key
 from panel.contacts.erasing import erase
 from panel.contacts.models import ContactAddress
 from panel.contacts.origin import PANEL, Authors, By, event_by
-from panel.contacts.queries import aliases, by_address, canonical
+from panel.contacts.queries import aliases, by_address, canonical, lock
 from panel.contacts.sets import among
 from panel.db import connection_of
 from panel.errors import UserError
@@ -73,6 +73,7 @@ def opt_in_many(
     """
     moment = now or clock.now()
     decided_at = min(at or moment, moment)
+    lock(session, proofs.keys())  # two clicks on one link at the same moment
     known = _current(session, proofs.keys(), channel)
     changed = [
         contact_id
@@ -111,6 +112,7 @@ def opt_out(
     """
     moment = now or clock.now()
     author = _author(by, user_id)
+    lock(session, [contact_id])
     if address:
         suppress(session, channel, address, rules.Suppressed.UNSUBSCRIBED, contact_id=contact_id, source=source,
                  now=moment, by=author, silent=True)  # fmt: skip

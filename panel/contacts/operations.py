@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -74,10 +75,17 @@ def create_contact(
         _complete(session, known, draft, how=how, detail=detail or {}, by=by, at=at)
         return known
     if draft.reference and queries.by_reference(session, draft.reference) is not None:
-        raise UserError(
-            "reference_taken", N_("Another contact has the number %(reference)s"), reference=draft.reference[:60]
-        )
-    (contact_id,) = insert_contacts(session, [draft], now=at)
+        raise _reference_taken(draft.reference)
+    try:
+        with session.begin_nested():
+            (contact_id,) = insert_contacts(session, [draft], now=at)
+    except IntegrityError:
+        # Somebody made a contact with this number in this very moment.
+        known = _known(session, draft) if match else None
+        if known is None:
+            raise _reference_taken(draft.reference or "") from None
+        _complete(session, known, draft, how=how, detail=detail or {}, by=by, at=at)
+        return known
     record_many(session, [event_by(by, contact_id, "contact_created", at, {"how": how, "detail": dict(detail or {})})])
     return contact_id
 
@@ -91,6 +99,7 @@ def update_contact(
     field replaces the contact's first address of its kind; an empty value takes the value away.
     """
     at = now or clock.now()
+    queries.lock(session, [contact_id])
     contact = _contact(session, contact_id)
     custom = queries.custom_fields(session)
     before_after: dict[str, list[str]] = {}
@@ -161,6 +170,7 @@ def add_address(
 ) -> bool:
     """Give a contact one more address (email | phone | postal), after those it has. False when it has it already."""
     at = now or clock.now()
+    queries.lock(session, [contact_id])
     contact = _contact(session, contact_id)
     address = parse(kind, text, region=queries.region(session))
     same_kind = [one for one in contact.addresses if one.kind == kind]
@@ -324,6 +334,10 @@ def _touched(
     record_many(session, [event_by(by, contact.id, "contact_updated", at, data | dict(more or {}))])
 
 
+def _reference_taken(reference: str) -> UserError:
+    return UserError("reference_taken", N_("Another contact has the number %(reference)s"), reference=reference[:60])
+
+
 def _contact(session: Session, contact_id: int) -> Contact:
     contact = session.get(Contact, contact_id)
     if contact is None or contact.erased_at is not None:
@@ -418,7 +432,7 @@ def _change_column(session: Session, contact: Contact, name: str, raw: object) -
     if (new or None) == (old or None):
         return None
     if name == "reference" and new and queries.by_reference(session, new) not in (None, contact.id):
-        raise UserError("reference_taken", N_("Another contact has the number %(reference)s"), reference=new[:60])
+        raise _reference_taken(new)
     setattr(contact, column, new)
     if name in ("first_name", "last_name") and contact.name == _joined(contact, column, old):
         contact.name = f"{contact.first_name} {contact.last_name}".strip()[:300]

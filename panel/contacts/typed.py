@@ -86,6 +86,7 @@ def set_custom_many(
     """Set one custom field of many contacts; those whose value changed, each with a `contact_updated` event."""
     assert info.id is not None
     wanted = {contact_id: {info.id: parse(info, raw)} for contact_id, raw in values.items()}
+    queries.lock(session, list(wanted))
     changed = store_values(session, wanted)
     if not changed:
         return []
