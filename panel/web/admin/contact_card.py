@@ -37,7 +37,7 @@ from panel.web.timeline import card as cards
 from panel.web.timeline import items, queries, upcoming, words
 from panel.web.timeline.reach import reachable
 from panel.web.timeline.steps import step_sentence
-from panel.web.timeline.why import answers
+from panel.web.timeline.why import answers, journeys_to_ask
 
 FILTERS = (
     ("all", N_("All")),
@@ -153,6 +153,7 @@ class ContactCardView(PanelView):
             name=_name(contact),
             answers=answers(_session(), aliases(_session(), contact.id), chosen, current_reader()),
             chosen=chosen,
+            journeys=journeys_to_ask(_session()),
             back=url_for(".index", public_id=public_id),
         )
 
@@ -281,10 +282,7 @@ class ContactCardView(PanelView):
 
 def as_sent_url(message_id: int) -> str:
     """The page that shows a message exactly as it went out, in a frame that reports nothing."""
-    for endpoint in ("messages.as_sent", "message.as_sent", "as_sent.index"):
-        if endpoint in current_app.view_functions:
-            return url_for(endpoint, message_id=message_id)
-    return f"/messages/{message_id}/as-sent"
+    return url_for("as_sent.index", message_id=message_id)
 
 
 def _session() -> Session:

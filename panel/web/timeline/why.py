@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from panel import calendars, clock
 from panel.calendars import Reader
+from panel.i18n import N_, translate
 from panel.journeys import reasons
+from panel.journeys.explain import explain
+from panel.journeys.language import clauses, phrases
 from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, EntryCheck, Journey, JourneyVersion, StepRun
 from panel.messages import reasons as message_reasons
@@ -45,20 +49,41 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Test:
+    """One test of a condition: what was asked, whether it held, and what was seen."""
+
+    words: str
+    held: bool
+    seen: str
+
+
+@dataclass(frozen=True)
 class Refused:
     at: datetime
     words: str
     count: int
+    tests: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What would happen if the journey were to start now. `must` are its conditions, `must_not` its exclusions."""
+
+    would_enter: bool
+    must: tuple[Test, ...]
+    must_not: tuple[Test, ...]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """All we recorded about this contact and one journey, newest first."""
+    """All we recorded about this contact and one journey, newest first; `now` only when nothing was ever recorded."""
 
     journey_id: str
     name: str
     runs: tuple[Run, ...]
     refused: tuple[Refused, ...]
+    now: Verdict | None = None
+    starts: str = ""
 
 
 def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None, reader: Reader) -> list[Answer]:
@@ -86,13 +111,64 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
                     if run.journey_id == id_
                 ),
                 tuple(
-                    Refused(check.at, reasons.entry_words(check.outcome, language), check.count)
+                    Refused(
+                        check.at,
+                        reasons.entry_words(check.outcome, language),
+                        check.count,
+                        tests(check.detail.get("condition"), reader),
+                    )
                     for check in refused
                     if check.journey_id == id_
                 ),
             )
         )
-    return found
+    return [_judged(session, contact_ids[0], one, reader) if not one.runs and not one.refused else one for one in found]
+
+
+def journeys_to_ask(session: Session) -> list[tuple[str, str]]:
+    """(identity, name) of every journey that ever ran, by name."""
+    rows = session.execute(select(Journey.id, Journey.name).where(Journey.live_version_id.is_not(None)))
+    return sorted(((id_, name or id_) for id_, name in rows), key=lambda one: one[1].casefold())
+
+
+def _judged(session: Session, contact_id: int, answer: Answer, reader: Reader) -> Answer:
+    """Nothing was ever decided: what starts the journey, and what its conditions say about this contact now."""
+    told = explain(session, contact_id, answer.journey_id, now=clock.now(), language=reader.language)
+    version = session.scalar(
+        select(JourneyVersion.resolved).join(Journey, Journey.live_version_id == JourneyVersion.id)
+        .where(Journey.id == answer.journey_id)
+    )  # fmt: skip
+    starts = [clauses.trigger(one, reader.language) for one in version["start_when"]] if version else []
+    verdict = None
+    if told.would_enter is not None:
+        must, must_not = (tests(told.judged.get(name), reader) for name in ("only_if", "exclude_if"))
+        verdict = Verdict(told.would_enter, must, must_not)
+    return replace(answer, now=verdict, starts=phrases.either(starts, reader.language) if starts else "")
+
+
+def tests(tree: Mapping[str, Any] | None, reader: Reader) -> tuple[Test, ...]:
+    """The single tests of a judged condition, in words; a branch of "all" and "any" gives its parts."""
+    if not tree:
+        return ()
+    if tree.get("of") is not None:
+        return tuple(one for part in tree["of"] for one in tests(part, reader))
+    asked = {"where": [], "within": None, "since": None, "times": None, "value": "", **tree}
+    return (Test(clauses.condition(asked, reader.language), bool(tree["result"]), _seen(tree.get("seen"), reader)),)
+
+
+def _seen(seen: Any, reader: Reader) -> str:
+    """What a test saw, shortly: the tags there are, the last time something happened, a field's value."""
+    language = reader.language
+    if isinstance(seen, Mapping) and "count" in seen:
+        if not seen["count"]:
+            return translate(language, N_("never"))
+        last = calendars.show_moment(datetime.fromisoformat(seen["last"]), reader) if seen.get("last") else ""
+        return translate(language, N_("last on %(date)s"), date=last) if last else ""
+    if isinstance(seen, Mapping):
+        return ", ".join(str(value) for value in seen.values())
+    if isinstance(seen, (list, tuple)):
+        return ", ".join(str(one) for one in seen) or translate(language, N_("none"))
+    return translate(language, N_("empty")) if seen in (None, "") else str(seen)
 
 
 def _run(run: Enrolment, number: int | None, resolved: Program | None, visits: Sequence[StepRun], language: str) -> Run:
