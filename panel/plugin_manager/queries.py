@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -31,11 +31,20 @@ def record_of(session: Session, plugin_id: str, kind: str, key: str) -> PluginRe
     ).first()
 
 
-def records_of(session: Session, plugin_id: str, kind: str, contact_id: int | None = None) -> Iterable[PluginRecord]:
+def records_of(
+    session: Session,
+    plugin_id: str,
+    kind: str,
+    contact_ids: Sequence[int] | None = None,
+    latest: int | None = None,
+) -> Sequence[PluginRecord]:
+    """Rows of one kind (about these contacts), oldest first; with `latest` only so many of the newest."""
     query = select(PluginRecord).where(PluginRecord.plugin_id == plugin_id, PluginRecord.kind == kind)
-    if contact_id is not None:
-        query = query.where(PluginRecord.contact_id == contact_id)
-    return session.scalars(query.order_by(PluginRecord.id))
+    if contact_ids is not None:
+        query = query.where(PluginRecord.contact_id.in_(contact_ids))
+    if latest is None:
+        return session.scalars(query.order_by(PluginRecord.id)).all()
+    return session.scalars(query.order_by(PluginRecord.id.desc()).limit(latest)).all()[::-1]
 
 
 def health_of(state: PluginState | None) -> dict[str, Any]:

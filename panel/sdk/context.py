@@ -107,7 +107,9 @@ class Unit(Protocol):
 
     def delete(self, kind: str, key: str) -> None: ...
 
-    def records(self, kind: str, *, contact_id: int | None = None) -> Iterable[Record]: ...
+    def records(self, kind: str, *, contact_id: int | None = None, latest: int | None = None) -> Iterable[Record]:
+        """The plugin's rows of a kind, oldest first; with `latest` only so many of the newest."""
+        ...
 
     def raise_issue(self, key: str, sentence: str, **params: Any) -> None:
         """Tell the owner once that something needs a person. `sentence` is an English msgid."""

@@ -176,10 +176,10 @@ class PanelUnit:
             )
         )
 
-    def records(self, kind: str, *, contact_id: int | None = None) -> Iterable[Record]:
+    def records(self, kind: str, *, contact_id: int | None = None, latest: int | None = None) -> Iterable[Record]:
         # What was linked to a contact before it was merged into this one is this one's now.
-        ids = [None] if contact_id is None else queries.aliases(self._session, contact_id)
-        return [_record(row) for id_ in ids for row in records_of(self._session, self._plugin_id, kind, id_)]
+        ids = None if contact_id is None else queries.aliases(self._session, contact_id)
+        return [_record(row) for row in records_of(self._session, self._plugin_id, kind, ids, latest)]
 
     def raise_issue(self, key: str, sentence: str, **params: Any) -> None:
         raise_issue(

@@ -20,7 +20,7 @@ from plugins.sms.places import look_up, parse_json
 TEXT = "text"  # a text on the phone's screen, by our key
 ANSWER = "answer"  # what the phone's owner wrote back
 GATEWAY = "/hooks/sms/gateway"
-SHOWN_NUMBERS, SHOWN_TEXTS = 30, 40
+SHOWN_NUMBERS, SHOWN_TEXTS, LOOKED_AT = 30, 40, 1000
 
 
 @dataclass
@@ -87,7 +87,8 @@ def lookup(ctx: PluginContext, key: str) -> Literal["sent", "not_sent"]:
 def conversations(unit: Unit) -> list[Conversation]:
     """The latest texts by number; the number that heard last comes first, within it oldest first."""
     found: dict[str, Conversation] = {}
-    rows = [("out", one) for one in unit.records(TEXT)] + [("in", one) for one in unit.records(ANSWER)]
+    rows = [("out", one) for one in unit.records(TEXT, latest=LOOKED_AT)]
+    rows += [("in", one) for one in unit.records(ANSWER, latest=LOOKED_AT)]
     rows.sort(key=lambda row: str(row[1].data.get("at")))
     for way, record in rows:
         number = str(record.data["to"])

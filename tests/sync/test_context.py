@@ -35,6 +35,7 @@ def test_rows_are_the_plugins_own_and_can_be_replaced(ctx, contact):
         assert unit.get("invoice", "17") == Record("invoice", "17", {"sum": "20"}, "d2", contact)
         unit.put(Record("invoice", "18", {}))
         assert [one.key for one in unit.records("invoice")] == ["17", "18"]
+        assert [one.key for one in unit.records("invoice", latest=1)] == ["18"]
         assert [one.key for one in unit.records("invoice", contact_id=contact)] == ["17"]
         unit.delete("invoice", "17")
         assert unit.get("invoice", "17") is None

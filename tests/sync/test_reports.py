@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -131,3 +132,26 @@ def test_a_message_reported_while_its_worker_still_seemed_alive_is_not_in_doubt_
     message = now_of(session, id_)
     assert message.status in ("sent", "delivered")
     assert message.settled_by is not None
+
+
+def test_one_report_told_by_many_at_once_counts_once(app, make_message, session, kinds):
+    id_ = make_message()
+    start = threading.Barrier(8)
+    failed = []
+
+    def told():
+        with app.app_context():
+            try:
+                start.wait(20)
+                tell("delivered")
+            except Exception as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=told) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    assert now_of(session, id_).status == "delivered"
+    assert kinds().count("message_delivered") == 1
