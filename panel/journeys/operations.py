@@ -36,6 +36,7 @@ from panel.journeys.language import (
     not_running_yet,
 )
 from panel.journeys.language.checking import Values
+from panel.journeys.language.program import says_the_same
 from panel.journeys.language.reading import read
 from panel.journeys.models import Journey, JourneyFile, JourneyVersion
 from panel.staff.models import User
@@ -343,11 +344,27 @@ def watch_file(
         if seen.get(journey_id) != sha256:
             save_draft(session, journey_id, text, now=now)
         seen[journey_id] = sha256
+        _notice_new_surroundings(session, checked.journeys[journey_id], text, found.text, now)
         own = [problem for problem in checked.journeys[journey_id].problems if problem not in of_file]
         _tell(session, f"{_FILE_ISSUE}:{journey_id}", path, own, journey_id, now)
     row.seen = {journey_id: sha256 for journey_id, sha256 in seen.items() if journey_id in texts}
     session.flush()
     return checked
+
+
+def _notice_new_surroundings(
+    session: Session, checked: CheckedJourney, text: str, file_text: str | None, now: datetime
+) -> None:
+    """A live journey whose own text is the same, but whose defaults or blueprint changed, has something to publish."""
+    journey = _journey(session, checked.id, now)
+    version = session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
+    if version is None or journey.draft_text is not None or live_text(session, journey) != text:
+        return
+    if checked.program is not None and says_the_same(checked.program, version.resolved):
+        return  # a comment was changed
+    if version.sha256 != sha256_of(self_contained(checked.id, text, file_text)):
+        journey.draft_text, journey.draft_sha256 = text, sha256_of(text)
+        journey.draft_saved_at, journey.draft_saved_by = now, None
 
 
 def _alone(session: Session) -> bool:

@@ -271,3 +271,13 @@ def test_an_edit_in_the_panel_is_kept_when_another_journey_changes_on_disk(sessi
     watch(session, path, file_of(WELCOME, other.replace("2 days", "4 days")))
     assert session.get(Journey, "welcome").draft_text == "welcome: being written"
     assert "4 days" in session.get(Journey, "second").draft_text
+
+
+def test_changed_defaults_leave_something_to_publish(session, path):
+    publish(session)
+    watch(session, path, file_of(WELCOME))
+    assert session.get(Journey, "welcome").draft_text is None
+    watch(session, path, file_of(WELCOME).replace("defaults:", "defaults:   # for all of them"))
+    assert session.get(Journey, "welcome").draft_text is None
+    watch(session, path, file_of(WELCOME).replace("20:00", "18:00"))
+    assert session.get(Journey, "welcome").draft_text == WELCOME

@@ -306,6 +306,16 @@ def _fingerprint(step: dict[str, Any]) -> str:
     return json.dumps(said, sort_keys=True, ensure_ascii=False)
 
 
+def says_the_same(one: Program, other: Program) -> bool:
+    """Whether two programs differ in nothing but the lines and the identities of their steps."""
+
+    def said(program: Program) -> Any:
+        whole = {key: value for key, value in program.items() if key not in ("first", "steps")}
+        return whole, sorted((step["path"], _fingerprint(step)) for step in program["steps"].values())
+
+    return bool(said(one) == said(other))
+
+
 def rename(program: Program, renamed: dict[str, str]) -> Program:
     """The program with step identities exchanged, wherever they are mentioned."""
 
