@@ -7,7 +7,7 @@ from flask_wtf import CSRFProtect
 
 from panel import config as configuration
 from panel.bare import bare_app
-from panel.web import admin, bundle, errors, headers, health, login, preferences, shell
+from panel.web import admin, bundle, dates, errors, headers, health, login, preferences, shell
 from panel.web.public import hooks, tracking, unsubscribe
 
 MAX_UPLOAD = 256 * 1024 * 1024
@@ -31,6 +31,7 @@ def install_web(app: Flask) -> None:
     bundle.serve_packed(app)
     login.install(app)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(dates.blueprint)
     admin.install(app)
     hooks.install(app)
     tracking.install(app)

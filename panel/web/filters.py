@@ -104,8 +104,13 @@ def initials(name: str | None) -> str:
     return "".join(w[0].upper() for w in (words[:1] + words[-1:] if len(words) > 1 else words[:1])) or "?"
 
 
+def combined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two sets of attributes as one; the second wins."""
+    return {**first, **second}
+
+
 def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         person=person, email=email, phone=phone, money=money, number=number, percent=percent, code=code, day=day,
-        when=when, isolate=isolate, initials=initials,
+        when=when, combined=combined, isolate=isolate, initials=initials,
     )  # fmt: skip

@@ -6,8 +6,10 @@ import pytest
 from flask import render_template_string
 from sqlalchemy import select
 
-from panel.contacts.models import Tag
-from panel.contacts.operations import create_contact, create_tag
+from panel.calendars import Reader
+from panel.contacts.models import FieldValue, Tag
+from panel.contacts.operations import create_contact, create_field, create_tag
+from panel.dates import read_day
 from panel.db import writing
 from panel.sdk.context import NewContact
 
@@ -179,3 +181,28 @@ def test_the_phone_menu_opens_and_closes(browse):
     assert page.is_visible(".side-link >> nth=1")
     page.keyboard.press("Escape")
     page.wait_for_selector(".side-link >> nth=1", state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "echo"), [("fa", "1370/5/1", "مرداد ۱۳۷۰"), ("en", "23.7.1991", "23 July 1991")]
+)
+def test_a_date_is_echoed_as_it_was_understood_and_can_be_clicked(app, browse, session, console, language, typed, echo):
+    with writing() as writer:
+        create_field(writer, "birthday", "date")
+        contact_id = create_contact(writer, NewContact(first_name="מריה"), how="manual")
+    calendar = "solar_hijri" if language == "fa" else "gregorian"
+    page = browse(f"/admin/contacts/edit/?id={contact_id}", language=language, calendar=calendar, digits="local")
+    page.fill("#birthday", typed)
+    page.locator("#birthday-echo", has_text=echo).wait_for()
+    page.click("[data-month]")
+    page.locator(".month-head strong", has_text=echo.split()[-2]).wait_for()  # it opens where the field is
+    page.locator(".month-day:not(.is-outside)").nth(4).click()
+    assert page.evaluate("document.activeElement.id") == "birthday"
+    chosen = page.input_value("#birthday")
+    page.click("form.admin-form button.btn-primary")
+    page.wait_for_url("**/admin/contact/**")
+    session.rollback()
+    stored = session.scalars(select(FieldValue.day)).one()
+    reader = Reader(language, calendar, "local", "Asia/Jerusalem")
+    assert stored == read_day(chosen, reader, stored)
+    assert console == []

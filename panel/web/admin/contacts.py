@@ -14,6 +14,8 @@ from sqlalchemy import Select, select
 from wtforms import SelectField, StringField
 from wtforms.validators import Length, Optional
 
+from panel import clock
+from panel.calendars import show_day
 from panel.consent.operations import erase_contact
 from panel.contacts import operations
 from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, FieldValue, ListMember, Tag
@@ -21,6 +23,7 @@ from panel.contacts.operations import By
 from panel.contacts.queries import aliases, custom_fields
 from panel.contacts.search import matching
 from panel.contacts.sets import among
+from panel.dates import read_day
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
@@ -32,6 +35,7 @@ from panel.web.admin.base import PanelModelView, chips
 from panel.web.admin.labels import LANGUAGE_NAMES
 from panel.web.admin.listing import ListFilter
 from panel.web.forms import options
+from panel.web.preferences import current_reader
 
 
 class ContactForm(BaseForm):
@@ -188,10 +192,11 @@ class ContactsView(PanelModelView):
         if request.method == "GET" and obj is not None:
             self.prepare([obj])
             form.email.data, form.phone.data = self.first(obj, "email"), self.first(obj, "phone")
-            rows = db.session.execute(
-                select(FieldValue.field_id, FieldValue.text).where(FieldValue.contact_id == obj.id)
-            )
-            values: dict[int | None, str] = {field_id: text for field_id, text in rows}
+            reader = current_reader()
+            values: dict[int | None, str] = {
+                value.field_id: show_day(value.day, reader, "short") if value.day else value.text
+                for value in db.session.scalars(select(FieldValue).where(FieldValue.contact_id == obj.id))
+            }
             for info in custom_fields(db.session()):
                 form[info.name].data = values.get(info.id, "")
         return form
@@ -202,11 +207,25 @@ class ContactsView(PanelModelView):
 
     @staticmethod
     def sent_values(form: Any) -> dict[str, str]:
-        return {name: (value or "").strip() for name, value in form.data.items()}
+        """What was typed; dates in any calendar as YYYY-MM-DD. UserError with its field for one that cannot be read."""
+        values = {name: (value or "").strip() for name, value in form.data.items()}
+        reader = current_reader()
+        for info in custom_fields(db.session()):
+            if info.type == "date" and values.get(info.name):
+                try:
+                    day = read_day(values[info.name], reader, clock.now().astimezone(reader.zone).date())
+                except UserError as error:
+                    problem = error.problem
+                    raise UserError(problem.code, problem.sentence, where=info.name, **problem.params) from None
+                values[info.name] = day.isoformat()
+        return values
 
     def create_model(self, form: Any) -> Any:
         session = db.session()
-        data = self.sent_values(form)
+        try:
+            data = self.sent_values(form)
+        except UserError as error:
+            return self.refused(form, error)
         if not any(data[name] for name in ("first_name", "last_name", "email", "phone", "company")):
             return self.refused(
                 form, UserError("contact_empty", N_("Write at least a name or an address."), where="first_name")
@@ -329,6 +348,8 @@ def _form_class() -> type[ContactForm]:
         elif info.type == "yes_no":
             words = [("", "–"), ("yes", gettext("yes")), ("no", gettext("no"))]
             fields[info.name] = SelectField(label, choices=options(words), validate_choice=False)
+        elif info.type == "date":
+            fields[info.name] = StringField(label, render_kw={"data-date": "1", "autocomplete": "off"})
         elif info.type in {"number", "money"}:
             # Not type=number: browsers drop Persian digits there.
             fields[info.name] = StringField(label, render_kw={"inputmode": "decimal", "class": "ltr"})

@@ -115,7 +115,7 @@ def first_steps() -> list[Step]:
 def sends_for_real() -> bool:
     """True when the email plugin was given a server; until then it keeps everything in the development mailbox."""
     settings = db.session.scalar(select(PluginState.settings).where(PluginState.plugin_id == "email"))
-    return bool(settings and settings.get("host"))
+    return bool(settings and settings.get("delivery") == "smtp" and settings.get("host"))
 
 
 def _screen(name: str, right: str) -> str | None:

@@ -44,6 +44,17 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// A day of the month picker fills its field, which then echoes what it means.
+document.addEventListener("click", (event) => {
+  const day = event.target.closest("[data-day-for]");
+  if (!day) return;
+  const field = document.getElementById(day.dataset.dayFor);
+  field.value = day.dataset.day;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  day.closest(".dropdown").querySelector("[data-bs-toggle]").click();
+  field.focus();
+});
+
 // <form data-autosubmit>: a changed choice is applied at once; without JavaScript its "Apply" button does it.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-autosubmit]");
