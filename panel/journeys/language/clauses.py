@@ -102,7 +102,7 @@ def condition(cond: dict[str, Any], language: str, names: Labels = plain_names, 
     if test == "not":
         return condition(cond["of"], language, names, holds=not holds)
     if test in ("all", "any"):
-        parts = [condition(below, language, names, holds=holds) for below in cond["of"]]
+        parts = [_part(below, language, names, holds) for below in cond["of"]]
         return phrases.both(parts, language) if (test == "all") == holds else phrases.either(parts, language)
     if test == "field":
         return match(cond, language, names, holds=holds)
@@ -114,6 +114,15 @@ def condition(cond: dict[str, Any], language: str, names: Labels = plain_names, 
         true, false = _WAS[cond["was"]]
         return translate(language, true if holds else false, name=names("step", cond["step"], language))
     return _happened(cond, language, names, (test == "happened") == holds)
+
+
+def _part(cond: dict[str, Any], language: str, names: Labels, holds: bool) -> str:
+    """One part of an "and" or an "or"; in brackets when it is itself made of parts, so that nobody misreads it."""
+    said = condition(cond, language, names, holds=holds)
+    while cond["test"] == "not":
+        cond = cond["of"]
+    compound = cond["test"] in ("all", "any") and len(cond["of"]) > 1
+    return translate(language, N_("(%(clause)s)"), clause=said) if compound else said
 
 
 def match(found: dict[str, Any], language: str, names: Labels, *, holds: bool = True) -> str:
@@ -189,10 +198,9 @@ def trigger(found: dict[str, Any], language: str, names: Labels = plain_names) -
     if on == "date":
         return _date(found, language, names)
     if on == "schedule":
-        every = translate(language, _EVERY[found["every"]])
+        moment = _at(_how_often(found, language), found, language)
         cond = condition(found["audience"], language, names)
-        said = translate(language, N_("it is time (%(every)s) and %(condition)s"), every=every, condition=cond)
-        return _at(said, found, language)
+        return translate(language, N_("the time comes (%(moment)s) and %(condition)s"), moment=moment, condition=cond)
     return translate(language, N_("a colleague starts it from the contact's page"))
 
 
@@ -207,9 +215,16 @@ def _date(found: dict[str, Any], language: str, names: Labels) -> str:
     else:
         said = translate(language, N_("it is the day of %(field)s"), field=field)
     if found["every"]:
-        every = translate(language, _EVERY[found["every"]])
-        said = translate(language, N_("%(clause)s, %(every)s"), clause=said, every=every)
+        said = translate(language, N_("%(clause)s, %(every)s"), clause=said, every=_how_often(found, language))
     return _at(said, found, language)
+
+
+def _how_often(found: dict[str, Any], language: str) -> str:
+    if found["every"] == "week" and found["day"] is not None:
+        return translate(language, N_("every week on %(day)s"), day=phrases.day_of_week(found["day"], language))
+    if found["every"] == "month" and found["day"] is not None:
+        return translate(language, N_("every month on day %(n)s"), n=phrases.number(found["day"], language))
+    return translate(language, _EVERY[found["every"]])
 
 
 def _at(said: str, found: dict[str, Any], language: str) -> str:

@@ -118,16 +118,15 @@ def days(values: Sequence[int], language: str) -> str:
     """`[0, 1, 2, 3, 6]` as "Sunday to Thursday"; the week begins where this language begins it."""
     if len(values) == 7:
         return translate(language, N_("every day"))
-    start = {"he": 6, "fa": 5}.get(language, 0)
-    if set(values) == {6, 0, 1, 2, 3}:
-        start = 6  # the working week of Israel is one stretch in every language
-    order = [(start + i) % 7 for i in range(7)]
+    first = {"he": 6, "fa": 5}.get(language, 0)
+    # A stretch may run over the end of the week: Saturday to Thursday is one stretch.
+    starts = sorted((day for day in values if (day - 1) % 7 not in values), key=lambda day: (day - first) % 7)
     runs: list[list[int]] = []
-    for day in (d for d in order if d in values):
-        if runs and (runs[-1][-1] + 1) % 7 == day:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
+    for start in starts:
+        run = [start]
+        while (run[-1] + 1) % 7 in values:
+            run.append((run[-1] + 1) % 7)
+        runs.append(run)
     parts = []
     for run in runs:
         names = [day_of_week(day, language) for day in run]
@@ -156,6 +155,8 @@ def hours(value: dict[str, Any], language: str) -> str:
     if value["from"] == "00:00" and value["to"] == "24:00":
         return allowed
     opens, closes = clock(value["from"], language), clock(value["to"], language)
+    if len(value["days"]) == 7:
+        return translate(language, N_("from %(opens)s to %(closes)s"), opens=opens, closes=closes)
     pattern = N_("%(days)s, from %(opens)s to %(closes)s")
     return translate(language, pattern, days=allowed, opens=opens, closes=closes)
 

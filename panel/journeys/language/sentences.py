@@ -188,7 +188,7 @@ def _lines(program: Program, language: str, names: Labels) -> list[dict[str, Any
     by_path = {step["path"]: step for step in program["steps"].values()}
     lines: list[dict[str, Any]] = []
     for step in _in_order(program):
-        depth = len(re.findall(r"/\d+/[a-z_]+/", step["path"]))
+        depth = _depth(by_path, step["path"])
         if step["path"].endswith("/1") and step["path"] != "steps/1":
             heading = _heading(by_path, step["path"], language, _step_names(names, program))
             if heading:
@@ -227,6 +227,14 @@ def _heading(by_path: dict[str, dict[str, Any]], path: str, language: str, names
     return translate(language, headings[key])
 
 
+def _depth(by_path: dict[str, dict[str, Any]], path: str) -> int:
+    """How far a step is indented. The branches of choose and split have headings of their own, indented as well."""
+    depth = 0
+    while path := _parent(path):
+        depth += 2 if by_path.get(path, {}).get("verb") in ("choose", "split") else 1
+    return depth
+
+
 def _parent(path: str) -> str:
     """The path of the step whose branch a path lies in."""
     match = re.fullmatch(
@@ -245,7 +253,7 @@ def _verb_words(step: dict[str, Any], language: str, names: Labels) -> str:
         return _send(step, language, names)
     if verb == "reach":
         message = names("template", step["message"], language)
-        channels = phrases.both([phrases.channel(attempt["via"], language) for attempt in step["try"]], language)
+        channels = phrases.listed([phrases.channel(attempt["via"], language) for attempt in step["try"]], language)
         return say(
             N_("Try to reach the contact with %(message)s by %(channels)s, one after the other"),
             message=message,

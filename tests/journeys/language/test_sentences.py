@@ -7,7 +7,7 @@ import re
 import pytest
 
 from panel.i18n import LANGUAGES
-from panel.journeys.language import check, describe, step_words
+from panel.journeys.language import check, check_journey, describe, step_words
 from panel.journeys.language.clauses import condition, trigger
 from panel.journeys.language.phrases import days, hours, length, limit
 from panel.journeys.language.scalars import length as read_length
@@ -57,14 +57,12 @@ def test_the_steps_stand_under_their_branches(program):
     [
         (
             "en",
-            "Send “שלום [[שם פרטי|לך]]” by SMS or email, whichever can be used first,"
-            " only every day, from 10:00 to 12:00",
+            "Send “שלום [[שם פרטי|לך]]” by SMS or email, whichever can be used first, only from 10:00 to 12:00",
         ),
-        ("he", "לשלוח ״שלום [[שם פרטי|לך]]״ באמצעות SMS או דוא״ל, הראשון שאפשר, רק בכל יום, מ־10:00 עד 12:00"),
+        ("he", "לשלוח ״שלום [[שם פרטי|לך]]״ באמצעות SMS או דוא״ל, הראשון שאפשר, רק מ־10:00 עד 12:00"),
         (
             "fa",
-            "فرستادن «שלום [[שם פרטי|לך]]» با پیامک یا ایمیل، هر کدام که زودتر ممکن باشد،"
-            " تنها هر روز، از ۱۰:۰۰ تا ۱۲:۰۰",
+            "فرستادن «שלום [[שם פרטי|לך]]» با پیامک یا ایمیل، هر کدام که زودتر ممکن باشد، تنها از ۱۰:۰۰ تا ۱۲:۰۰",
         ),
     ],
 )
@@ -95,7 +93,7 @@ def test_lengths_of_time(written, en, he, fa):
         ([0, 1, 2, 3, 6], "Sunday to Thursday", "מיום ראשון עד יום חמישי", "یکشنبه تا پنجشنبه"),
         (list(range(7)), "every day", "בכל יום", "هر روز"),
         ([4], "Friday", "יום שישי", "جمعه"),
-        ([5, 6, 0, 1, 2, 3], "Monday to Thursday, Saturday and Sunday", None, "شنبه تا پنجشنبه"),
+        ([5, 6, 0, 1, 2, 3], "Saturday to Thursday", "מיום שבת עד יום חמישי", "شنبه تا پنجشنبه"),
     ],
 )
 def test_days_of_the_week(values, en, he, fa):
@@ -134,6 +132,45 @@ def test_limits_and_hours():
 )
 def test_conditions_are_clauses_and_opposites_are_said_plainly(cond, en):
     assert condition(cond, "en") == en
+
+
+def test_a_mixture_of_and_and_or_is_in_brackets():
+    tags = [{"test": "has_tag", "tag": tag} for tag in "abc"]
+    mixed = {"test": "any", "of": [tags[0], {"test": "all", "of": tags[1:]}]}
+    words = "the contact has the tag"
+    assert condition(mixed, "en") == f"{words} “a” or ({words} “b” and {words} “c”)"
+    none = f"{words.replace('has', 'does not have')}"
+    assert condition({"test": "not", "of": mixed}, "en") == f"{none} “a” and ({none} “b” or {none} “c”)"
+
+
+def test_branches_inside_branches_are_indented_further():
+    text = """test:
+  name: x
+  purpose: service
+  start_when: [{every: week, on: sun, at: 10:00, audience: {has_tag: x}}]
+  review_after: 1 year
+  steps:
+    - if: {has_tag: a}
+      then:
+        - if: {has_tag: b}
+          then: [{choose: [{when: {has_tag: c}, do: [{tag: d}]}]}]
+          else: [{note: no b}]
+    - tag: end
+"""
+    said = describe(check_journey(text, None).journeys["test"].program, "en")
+    assert [(line["depth"], line["words"]) for line in said["lines"]] == [
+        (0, "If the contact has the tag “a”:"),
+        (1, "If the contact has the tag “b”:"),
+        (2, "Choose the first that is true:"),
+        (3, "If the contact has the tag “c”:"),
+        (4, "Add the tag “d”"),
+        (1, "Otherwise:"),
+        (2, "Note on the timeline: “no b”"),
+        (0, "Add the tag “end”"),
+    ]
+    assert said["about"][0] == (
+        "A contact enters when the time comes (every week on Sunday at 10:00) and the contact has the tag “x”."
+    )
 
 
 def test_names_may_be_given_by_the_panel():
