@@ -50,9 +50,13 @@ class EditorPages:
             problems = _new_problems(values)
             if not problems:
                 return _create(values)
-        return self.render("journeys/new.html", recipes=recipes.RECIPES, values=values, problems=problems), (
-            422 if problems else 200
-        )
+        return self.render(
+            "journeys/new.html",
+            recipes=recipes.RECIPES,
+            identities={one.id: _free_identity(one.identity) for one in recipes.RECIPES},
+            values=values,
+            problems=problems,
+        ), (422 if problems else 200)
 
     @expose("/<journey_id>/edit", methods=["GET", "POST"])
     @requires("journeys.edit")
