@@ -50,6 +50,7 @@ def safe_html(source: str, own_base: str = "") -> str:
     cleaned = nh3.clean(
         source,
         tags=set(_TAG_NAMES.split()),
+        clean_content_tags={"script", "style", "title", "head", "noscript", "template"},
         attributes=_ATTRIBUTES,
         filter_style_properties=set(_STYLE_NAMES.split()),
         url_schemes={"http", "https", "mailto", "tel", "sms", "data"},

@@ -112,7 +112,8 @@ def _list(ctx: PluginContext, request: Request) -> str:
     if rows:
         heads = (N_("To"), N_("Subject"), N_("From"), N_("Arrived"))
         parts.append(
-            '<div class="card"><div class="table-responsive"><table class="table table-vcenter card-table"><thead><tr>'
+            '<div class="card"><div class="table-responsive" role="region" tabindex="0" aria-label="'
+            f'{t(N_("Mailbox"))}"><table class="table table-vcenter card-table"><thead><tr>'
             + "".join(f'<th scope="col">{t(head)}</th>' for head in heads)
             + f"</tr></thead><tbody>{rows}</tbody></table></div></div>"
         )
@@ -149,7 +150,8 @@ def _one(ctx: PluginContext, request: Request, mail: Mail, content: bytes) -> st
         body = f'<pre class="text-wrap" dir="auto">{html.escape(shown.text)}</pre>'
     elif tab == "headers":
         body = (
-            '<div class="table-responsive"><table class="table table-sm" dir="ltr"><tbody>'
+            f'<div class="table-responsive" role="region" tabindex="0" aria-label="{t(N_("Headers"))}">'
+            '<table class="table table-sm" dir="ltr"><tbody>'
             + "".join(_header(name, value) for name, value in shown.headers)
             + "</tbody></table></div>"
         )

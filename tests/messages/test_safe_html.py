@@ -86,6 +86,7 @@ def test_nothing_in_any_collection_can_act():
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
+        ("<html><head><title>subject</title></head><body><p>x</p></body></html>", "<p>x</p>"),
         ('<p dir="rtl" style="color: red; position: fixed">שלום</p>', '<p dir="rtl" style="color:red">שלום</p>'),
         ('<a href="https://shop.test/">x</a>', '<a href="https://shop.test/" rel="noopener noreferrer">x</a>'),
         ('<img src="data:image/png;base64,AA==" alt="x">', '<img src="data:image/png;base64,AA==" alt="x">'),

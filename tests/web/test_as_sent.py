@@ -11,8 +11,11 @@ from sqlalchemy import func, select
 from panel.db import db
 from panel.messages.models import Message
 from panel.messages.rendering import Renderer
+from panel.messages.templates import Form, save_template
+from panel.messages.tokens import Addresses
 from panel.tracking.models import TrackingHit
 from tests.messages.conftest import channel, make_contact, make_message, make_template  # noqa: F401
+from tests.web.axe import serious
 
 HTML = (
     '<p>שלום [[שם פרטי]]</p><p><a id="own" href="https://shop.test/one">one</a> <a href="https://shop.test/two">two</a></p>'
@@ -95,6 +98,33 @@ def test_strangers_and_messages_that_never_left_are_answered_politely(
     assert "has not gone out" in person.text(f"/messages/{waiting.id}/as-sent")
     assert person.get(f"/messages/{waiting.id}/as-sent/frame").status_code == 404
     assert person.get("/messages/999999/as-sent").status_code == 404
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("language", ["en", "he"])
+def test_the_pages_around_messages_have_no_serious_barrier(app, browse, live_server, session, sent, language):
+    template = save_template(
+        session, "t", [Form("email", "he", "שלום", "<p>[[frist name]]</p>"), Form("sms", text="x")]
+    )
+    session.commit()
+    message = sent()
+    page = browse("/admin/templates/", language=language)
+    own = Addresses(live_server, app.config["SECRET_KEY"])
+    found = []
+    for path in (
+        f"/admin/templates/{template.id}",
+        "/admin/templates/new",
+        f"/messages/{message.id}/as-sent",
+        f"/messages/{message.id}/as-sent?view=headers",
+        "/plugins/email/mailbox",
+        own.unsubscribe(message.id).removeprefix(live_server),
+        "/u/nothing",
+    ):
+        page.goto(live_server + path)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            found += [f"{path} at {width}: {line}" for line in serious(page)]
+    assert found == []
 
 
 @pytest.mark.databases("sqlite")

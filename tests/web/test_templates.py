@@ -106,7 +106,7 @@ def test_the_preview_reads_for_a_real_contact_and_names_problems_with_a_guess(lo
     assert "sandbox" in frame.headers["Content-Security-Policy"]
     facts = person.post("/admin/templates/check", EDITOR, **data, contact="dana@").text
     assert "שלום דנה" in facts
-    assert "did you mean [[first name]]?" in facts
+    assert "did you mean [[\u2068first name\u2069]]?" in facts
 
 
 def test_a_preview_of_hostile_html_runs_nothing(logged_in):

@@ -17,7 +17,7 @@ from panel.contacts.queries import names_of
 from panel.contacts.search import search
 from panel.db import db
 from panel.errors import Problem, UserError
-from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext
+from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext, translate
 from panel.messages import facts
 from panel.messages.contents import language_of
 from panel.messages.merge import Fields
@@ -38,6 +38,7 @@ from panel.staff.operations import record_audit
 from panel.web.access import requires
 from panel.web.admin import labels
 from panel.web.admin.pages import PanelView
+from panel.web.filters import isolate
 from panel.web.forms import ask_first
 
 MAX_FORMS = 24
@@ -275,10 +276,16 @@ def _facts(form: Form | None) -> dict[str, Any]:
     language = current_language()
     return {
         "shown": shown.shown if shown else None,
-        "problems": [one.words(language) for one in shown.problems] if shown else [],
+        "problems": [_said(one, language) for one in shown.problems] if shown else [],
         "shown_for": names_of(db.session(), [contact_id]).get(contact_id, "") if contact_id else "",
         "is_text_message": form is not None and _kind(form.channel) != "email",
     }
+
+
+def _said(problem: Problem, language: str) -> str:
+    """A problem in words; names in another script keep their order inside the sentence."""
+    isolated = {name: isolate(value) for name, value in problem.params.items()}
+    return translate(language, problem.sentence, **isolated)
 
 
 def _kind(channel: str) -> str:
