@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from panel.errors import UserError
+from panel.i18n import translate
 from panel.issues.models import Issue
 from panel.journeys import operations
 from panel.journeys.language import Running
@@ -238,6 +239,8 @@ def test_a_mistake_in_one_journey_raises_an_issue_and_spares_the_others(session,
     )
     assert "wait" in issue.params["problem"]["en"]
     assert set(issue.params["problem"]) == {"en", "he", "fa"}
+    assert "line 15: “waitt” is not known" in translate("en", issue.sentence, **issue.params)
+    assert "שורה 15" in translate("he", issue.sentence, **issue.params)
     assert session.get(Journey, "welcome").state == "live"
     assert session.get(Journey, "welcome").draft_text == BROKEN
     assert session.get(Journey, "second").draft_text == other
