@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, settings
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,8 @@ from panel.timeline.models import Event
 from plugins.accounting import rounds
 from plugins.accounting.settings import FIELDS
 
+# Examples may take long on a busy machine; that says nothing about the code.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 START = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)  # a Sunday morning, 10:00 in Jerusalem
 
 
@@ -95,9 +98,9 @@ class Office:
     def files(self, folder: str) -> list[str]:
         return sorted(path.name for path in (self.root / folder).iterdir())
 
-    def set(self, **settings: Any) -> None:
+    def set(self, **changed: Any) -> None:
         with writing() as session:
-            values = dict(self.ctx.settings()) | settings
+            values = dict(self.ctx.settings()) | changed
             save_settings(session, "accounting", FIELDS, values, current().secrets)
         with reading() as session:
             current().refresh_if_changed(session)

@@ -22,6 +22,7 @@ from plugins.accounting.model import (
     standing,
     to_data,
 )
+from plugins.accounting.tests.conftest import UNHURRIED
 
 TODAY = date(2026, 11, 22)
 INVOICE = Document(
@@ -99,6 +100,7 @@ documents = st.builds(
 )
 
 
+@UNHURRIED
 @given(st.lists(st.tuples(documents, st.dates(date(2026, 1, 1), date(2026, 12, 31)), st.booleans()), max_size=12))
 def test_telling_is_finished_after_one_time_and_no_fact_has_the_number_of_another(
     history: list[tuple[Document, date, bool]],

@@ -19,6 +19,7 @@ from plugins.accounting.columns import Kind
 from plugins.accounting.model import Document, DocumentKind, Money, State
 from plugins.accounting.reading import FileError, Table, decode, read_table, readings
 from plugins.accounting.rows import Habits
+from plugins.accounting.tests.conftest import UNHURRIED
 from plugins.accounting.values import CellError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -269,6 +270,7 @@ def test_the_separator_line_of_excel_is_no_row() -> None:
     assert list(read.header) == ["number", "total"]
 
 
+@UNHURRIED
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(raw: bytes) -> None:
     for writing in ("", "he", "fa", "he_dos_visual"):
@@ -276,6 +278,7 @@ def test_no_bytes_break_the_reader(raw: bytes) -> None:
             table(raw, Kind.INVOICES, writing)
 
 
+@UNHURRIED
 @given(st.lists(st.lists(st.text(max_size=12), max_size=6), max_size=8))
 def test_no_cells_break_the_reader_of_rows(lines: list[list[str]]) -> None:
     header = ["number", "total", "balance", "date", "due", "status", "type", "paid", "currency"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from persiantools.jdatetime import JalaliDate
 
 from plugins.accounting.model import Money, PrecisionError
+from plugins.accounting.tests.conftest import UNHURRIED
 from plugins.accounting.values import CellError, clean, code, day, fold, number
 
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
@@ -84,6 +85,7 @@ def written_forms(minor: int, mark: str, group: str, digits: str, negative: str)
     return {"plain": text, "brackets": f"({text})", "after": f"{text}-", "before": f"-{text}"}[negative]
 
 
+@UNHURRIED
 @given(
     minor=st.integers(0, 10**13),
     style=st.sampled_from([(".", ","), (",", "."), (",", " "), ("/", ","), (".", ""), (".", "'")]),
@@ -99,6 +101,7 @@ def test_every_way_of_writing_an_amount_gives_the_same_amount(
     assert read * 100 == (minor if negative == "plain" else -minor)
 
 
+@UNHURRIED
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_reader_of_amounts(text: str) -> None:
     with suppress(CellError):
@@ -151,6 +154,7 @@ def test_a_day_that_could_be_another_is_refused(written: object, order: str) -> 
         day(written, order)  # type: ignore[arg-type]
 
 
+@UNHURRIED
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)), st.sampled_from(["/", "-", "."]))
 def test_every_day_is_read_back_in_both_calendars(one: date, mark: str) -> None:
     jalali = JalaliDate(one)
@@ -159,6 +163,7 @@ def test_every_day_is_read_back_in_both_calendars(one: date, mark: str) -> None:
     assert day(f"{jalali.year}{mark}{jalali.month}{mark}{jalali.day}".translate(PERSIAN)) == one
 
 
+@UNHURRIED
 @given(st.text(max_size=20))
 def test_no_text_breaks_the_reader_of_days(text: str) -> None:
     with suppress(CellError):
