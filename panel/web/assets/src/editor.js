@@ -136,7 +136,7 @@ function start(area) {
         closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), lintGutter(), check, yaml(), indentUnit.of("  "),
         syntaxHighlighting(highlight), autocompletion({ override: [complete] }), EditorView.perLineTextDirection.of(true), EditorView.lineWrapping,
         EditorState.readOnly.of(area.readOnly),
-        EditorView.contentAttributes.of({ "aria-label": area.getAttribute("aria-label") || document.querySelector(`label[for="${area.id}"]`)?.textContent.trim() || "YAML", spellcheck: "false", dir: "ltr" }),
+        EditorView.contentAttributes.of({ "aria-label": area.getAttribute("aria-label") || document.querySelector(`label[for="${area.id}"]`)?.textContent.trim() || "YAML", spellcheck: "false", dir: "ltr", tabindex: "0" }),
         // Tab leaves the editor (no keyboard trap); Ctrl+] and Ctrl+[ indent.
         keymap.of([{ key: "Mod-]", run: indentMore }, { key: "Mod-[", run: indentLess }, ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
         EditorView.updateListener.of((update) => {
