@@ -62,8 +62,11 @@ def _line(event: Event) -> dict[str, Any]:
 
 def _words(event: Event) -> str:
     """The event's sentence; one of a plugin that is gone is shown by its name and values."""
+    from panel.messages.reasons import SENTENCES
     from panel.timeline.registry import types
 
+    if event.kind == "message_skipped" and (why := SENTENCES.get(str(event.data.get("reason")))):
+        return translate(language(), why)
     known = types.get(event.kind)
     if known is None:
         return f"{event.kind} {json.dumps(event.data, ensure_ascii=False)}"
