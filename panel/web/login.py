@@ -40,7 +40,9 @@ WORDS = (
     N_("The CSRF token has expired."),
     N_("The CSRF tokens do not match."),
 )
-_WHILE_CHANGING = frozenset({"security.change_password", "security.logout", "preferences.change", "preferences.show", "static"})
+_WHILE_CHANGING = frozenset(
+    {"security.change_password", "security.logout", "preferences.change", "preferences.show", "static"}
+)
 
 
 def login_settings(config: Config) -> dict[str, Any]:
