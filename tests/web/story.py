@@ -38,19 +38,21 @@ journeys:
       - joins_list: Newsletter
       - manual: yes
     review_after: 6 months
-    steps:
+{more}    steps:
       - send: welcome_1
       - wait: 2 days
       - send: {{message: reminder, via: sms}}
 """
 
 
-def make_journey(session: Session, now: datetime, *, name: str = "Welcome series", id_: str = "welcome") -> int:
+def make_journey(
+    session: Session, now: datetime, *, name: str = "Welcome series", id_: str = "welcome", more: str = ""
+) -> int:
     """A live journey with one version; returns the version's id."""
     journey = Journey(id=id_, name=name, state="live", created_at=now, updated_at=now)
     session.add(journey)
     session.flush()
-    program = check(JOURNEY_TEXT.format(name=name)).journeys["welcome"].program
+    program = check(JOURNEY_TEXT.format(name=name, more=more)).journeys["welcome"].program
     assert program is not None
     version = JourneyVersion(
         journey_id=id_, number=7, sha256=f"{id_:0<64}", source_yaml="", resolved=program | {"id": id_}, published_at=now

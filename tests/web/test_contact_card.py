@@ -308,3 +308,17 @@ def test_what_went_wrong_is_read_from_what_was_recorded(stored, logged_in, now):
     text = logged_in().text(url_of(stored, contact_id) + "/why")
     assert "Welcome series" in text
     assert "Wait 2 days" in text
+
+
+@pytest.mark.databases("sqlite")
+def test_a_journey_that_never_looked_says_what_starts_it_and_what_its_conditions_see(stored, logged_in, now):
+    with writing() as session:
+        contact_id = make_contact(session, now, "en")
+        make_journey(session, now, more="    exclude_if: {has_tag: VIP}\n")
+    text = logged_in().text(url_of(stored, contact_id) + "/why?journey=welcome")
+    flat = " ".join(re.sub("<[^>]+>", " ", text).split())
+    assert "never considered this contact" in flat
+    assert "It starts when: the contact joins the list" in flat
+    assert "would not enter" in flat
+    assert "What must not hold:" in flat
+    assert "(VIP)" in flat.replace("( ", "(").replace(" )", ")")

@@ -15,7 +15,9 @@ from panel.journeys.language import Vocabulary, check_journey
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import vocabulary
 from panel.web.journeys import diffs, recipes
+from panel.web.journeys.impact import impact
 from panel.web.journeys.judging import apply, judge
+from panel.web.journeys.queries import Standing
 from tests.web.journeys import FILE, put_file
 
 TODAY = date(2026, 11, 22)
@@ -336,3 +338,18 @@ def test_an_endless_text_is_refused_in_words(logged_in, draft):
     answer = send_json(logged_in(), f"{draft}/draft", text="x" * 600_000, base="")
     assert answer.status_code == 422
     assert "half a million" in answer.json["error"]["message"]
+
+
+def test_publishing_says_who_goes_on_and_who_stands_on_a_step_that_is_gone():
+    live = verdict(GOOD).program
+    assert live is not None
+    wait, send = live["steps"]
+    standing = [Standing(wait, 1, 180, 0), Standing(send, 1, 27, 2)]
+    same = impact(live, verdict(GOOD.replace("2 days", "3 days")).program, standing)
+    assert (same.total, same.follow, same.removed) == (207, 207, 0)
+    without = "\n".join(line for line in GOOD.splitlines() if "wait:" not in line) + "\n"
+    found = impact(live, verdict(without).program, standing)
+    assert (found.follow, found.removed, found.removed_steps) == (27, 180, (wait,))
+    pinned = impact(live, verdict(GOOD.replace("purpose:", "when_edited: finish_old\n  purpose:")).program, standing)
+    assert (pinned.pinned, pinned.follow) == (207, 0)
+    assert impact(None, live, []).total == 0
