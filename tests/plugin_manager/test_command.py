@@ -110,8 +110,9 @@ def test_declaring_must_not_touch_the_database(tmp_path):
     assert codes(folder) == ["plugin_failed"]
 
 
-def test_sms_is_complete(run):
-    checked = run("check", "sms")
+@pytest.mark.parametrize("plugin_id", ["accounting", "email", "sms"])
+def test_the_products_own_plugins_are_complete(run, plugin_id):
+    checked = run("check", plugin_id)
     assert checked.exit_code == 0, checked.output
 
 

@@ -16,7 +16,7 @@ from plugins.sms.segments import BASIC, EXTENSION, count
         ("a" * 306, "GSM-7", 306, 2, 0),
         ("a" * 307, "GSM-7", 307, 3, 152),
         ("€" * 80, "GSM-7", 160, 1, 0),
-        ("a" * 159 + "€", "GSM-7", 161, 2, 144),  # 153 of the first part, then 6 letters and the two of the euro
+        ("a" * 159 + "€", "GSM-7", 161, 2, 145),  # 153 of the first part, then 6 letters and the two of the euro
         ("a" * 152 + "€" * 10, "GSM-7", 172, 2, 133),  # the first euro does not fit into the last place of part one
         ("ש" * 70, "UCS-2", 70, 1, 0),
         ("ש" * 71, "UCS-2", 71, 2, 63),
