@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.db import connection_of, rows_of, table_of, writing
+from panel.db import connection_of, reading, rows_of, table_of, writing
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
 from panel.journeys.engine.results import store_results
@@ -55,48 +55,54 @@ def _folder() -> Path:
 
 def _settle_journal(journal: DeadJournal) -> int:
     """The journal of a dead worker speaks: accepted is sent, never begun is queued again, the rest is in doubt."""
-    with writing() as session:
-        now = clock.now()
-        rows = rows_of(
-            session,
-            select(table_of(Message))
-            .where(Message.status.in_(("claimed", "on_wire")), Message.attempt_token.startswith(journal.id))
-            .order_by(Message.id)
-            .with_for_update(skip_locked=True),
-        )
-        _release(session, [row for row in rows if row["status"] == "claimed"], now)
-        for row in rows:
-            if row["status"] != "on_wire":
-                continue
-            token = row["attempt_token"]
-            result: Result
-            if token in journal.accepted:
-                result = Sent(journal.accepted[token] or None, "noted by the worker before it died")
-            elif token not in journal.begun:
-                result = Deferred("the worker died before the hand-over began", NO_PAUSE)
-            else:
-                result = _ask(row) or Unknown("the worker died during the hand-over")
-            store_results(session, row["channel"], [(row["id"], result)], now, settled_by="wire_journal")
+
+    def judge(row: Mapping[str, Any]) -> Result:
+        token = row["attempt_token"]
+        if token in journal.accepted:
+            return Sent(journal.accepted[token] or None, "noted by the worker before it died")
+        if token not in journal.begun:
+            return Deferred("the worker died before the hand-over began", NO_PAUSE)
+        return _ask(row) or Unknown("the worker died during the hand-over")
+
+    settled = _settle(Message.attempt_token.startswith(journal.id), judge, "wire_journal")
     journal.path.unlink(missing_ok=True)
-    return len(rows)
+    return settled
 
 
 def _settle_expired() -> int:
+    def judge(row: Mapping[str, Any]) -> Result:
+        return _ask(row) or Unknown("the worker was lost during the hand-over")
+
+    return _settle(Message.lease_until < clock.now(), judge, "lease", BATCH)
+
+
+def _settle(
+    left_over: ColumnElement[bool],
+    judge: Callable[[Mapping[str, Any]], Result],
+    settled_by: str,
+    limit: int | None = None,
+) -> int:
+    """Judge what is left over, then write. Providers are asked in between, with no transaction open; whatever changed
+    meanwhile (another reaper, a late worker, a report) keeps its change."""
+    query = (
+        select(table_of(Message))
+        .where(Message.status.in_(("claimed", "on_wire")), left_over)
+        .order_by(Message.id)
+        .limit(limit)
+    )
+    with reading() as session:
+        found = rows_of(session, query)
+    results = {row["id"]: (row["attempt_token"], judge(row)) for row in found if row["status"] == "on_wire"}
+    if not found:
+        return 0
     with writing() as session:
         now = clock.now()
-        rows = rows_of(
-            session,
-            select(table_of(Message))
-            .where(Message.status.in_(("claimed", "on_wire")), Message.lease_until < now)
-            .order_by(Message.id)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True),
-        )
+        rows = rows_of(session, query.where(Message.id.in_([row["id"] for row in found])).with_for_update())
         _release(session, [row for row in rows if row["status"] == "claimed"], now)
         for row in rows:
-            if row["status"] == "on_wire":
-                result = _ask(row) or Unknown("the worker was lost during the hand-over")
-                store_results(session, row["channel"], [(row["id"], result)], now, settled_by="lease")
+            token, result = results.get(row["id"], (None, None))
+            if row["status"] == "on_wire" and result is not None and row["attempt_token"] == token:
+                store_results(session, row["channel"], [(row["id"], result)], now, settled_by=settled_by)
     return len(rows)
 
 

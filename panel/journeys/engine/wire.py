@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from panel.journeys.engine import crash
 from panel.sdk.channels import Outgoing
 
 ID_LENGTH = 12
+FORGOTTEN_SECONDS = 7 * 86_400
 
 
 def boot_id() -> str:
@@ -24,6 +26,14 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")[:12]
     except OSError:
         return "unknown"
+
+
+def pid_space() -> str:
+    """Which namespace our process ids belong to: in another container the same number is another process."""
+    try:
+        return str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        return "0"
 
 
 def process_start(pid: int) -> str | None:
@@ -47,7 +57,7 @@ class WireJournal:
         self.id = secrets.token_hex(ID_LENGTH // 2)
         folder.mkdir(parents=True, exist_ok=True)
         self.pid = os.getpid()
-        self.path = folder / f"{self.id}-{boot_id()}-{self.pid}-{process_start(self.pid)}.wire"
+        self.path = folder / f"{self.id}-{boot_id()}-{pid_space()}-{self.pid}-{process_start(self.pid)}.wire"
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
         self._tokens: dict[int, str] = {}
 
@@ -89,16 +99,20 @@ class DeadJournal:
 
 
 def dead_journals(folder: Path) -> Iterator[DeadJournal]:
-    """The journals of this host's dead workers. One of an earlier boot is removed unread: it cannot be believed."""
+    """The journals of dead workers that we can tell to be dead: of this boot and this process namespace.
+
+    Any other is left alone (its worker may live in another container or on another host), and removed after a week.
+    """
     if not folder.is_dir():
         return
     for path in sorted(folder.glob("*.wire")):
         parts = path.stem.split("-")
-        if len(parts) != 4:
+        if len(parts) != 5:
             continue
-        id_, boot, pid, start = parts
-        if boot != boot_id():
-            path.unlink(missing_ok=True)
+        id_, boot, space, pid, start = parts
+        if (boot, space) != (boot_id(), pid_space()):
+            if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                path.unlink(missing_ok=True)
             continue
         if process_start(int(pid)) == start:
             continue

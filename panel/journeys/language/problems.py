@@ -106,5 +106,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, or None when nothing is near."""
     if not 0 < len(word) <= 64:
         return None
-    matches = difflib.get_close_matches(word, list(known), 1, 0.6)
-    return matches[0] if matches else None
+    matches = difflib.get_close_matches(word, list(known), 3, 0.6)
+    # Two letters changed places ("wiat"): the word of the same letters is meant, whatever else is as near.
+    same_letters = (one for one in matches if sorted(one) == sorted(word))
+    return next(same_letters, matches[0] if matches else None)

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from panel.db import writing
 from panel.journeys.by_hand import start_by_hand
-from panel.journeys.engine.wire import WireJournal, boot_id
+from panel.journeys.engine.wire import WireJournal, boot_id, pid_space
 from panel.messages.models import Message
 from panel.messages.reports import report
 from panel.sdk.channels import Outgoing, Unknown
@@ -40,12 +40,12 @@ def queued(world: World) -> Message:
     return message
 
 
-def dead_journal(app: Flask, world: World, message: Message, *lines: str) -> Path:
+def dead_journal(app: Flask, world: World, message: Message, *lines: str, space: str = "") -> Path:
     """Make it look as if a worker had marked the message and died; `lines` are its notes."""
     folder = Path(app.instance_path) / "wire"
     folder.mkdir(exist_ok=True)
     token = "ab" * 6 + "cd" * 10
-    path = folder / f"{'ab' * 6}-{boot_id()}-999999999-1.wire"
+    path = folder / f"{'ab' * 6}-{boot_id()}-{space or pid_space()}-999999999-1.wire"
     path.write_text("".join(f"{line} {message.id} {token} x\n" for line in lines))
     with writing() as session:
         session.execute(
@@ -72,6 +72,13 @@ def test_the_journal_of_a_dead_worker_decides(
         assert message.reason == reason
         assert message.settled_by == "wire_journal"
     assert not path.exists()
+
+
+def test_a_journal_of_another_container_is_not_believed(app: Flask, world: World, queued: Message) -> None:
+    path = dead_journal(app, world, queued, space="4026530000")
+    world.reap()
+    assert world.messages()[0].status == "on_wire"
+    assert path.exists()
 
 
 def test_a_live_workers_journal_is_left_alone(app: Flask, world: World, queued: Message) -> None:
