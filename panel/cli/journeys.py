@@ -160,7 +160,10 @@ def _print_published(results: list[dict[str, Any]], language: str, as_json: bool
             )
             click.echo(translate(language, pattern, journey=result["journey"], version=result["version"]))
             continue
-        click.echo(result["words"], err=True)
+        head = N_("%(journey)s was not published:")
+        # The lines below are the file's; the error's own sentence counts from the journey's first line.
+        listed = translate(language, head, journey=result["journey"])
+        click.echo(listed if result["problems"] else result["words"], err=True)
         for problem in result["problems"]:
             pattern = N_("  line %(line)s: %(words)s  (%(code)s)")
             where = {key: problem[key] for key in ("line", "words", "code")}
