@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import DBAPIError
 
 from panel.cli._language import language, say
 from panel.errors import UserError
@@ -73,12 +72,17 @@ class LazyGroup(click.Group):
                 return super().invoke(ctx)
             except UserError as error:
                 raise click.ClickException(error.words(language())) from error
-            except DBAPIError as error:
-                raise click.ClickException(say(_database_words(error)) % {"detail": error.orig}) from error
+            except Exception as error:
+                # Asked by name: SQLAlchemy itself is only imported by commands that use the database.
+                orig = getattr(error, "orig", None)
+                if orig is None or not type(error).__module__.startswith("sqlalchemy."):
+                    raise
+                raise click.ClickException(say(_database_words(orig)) % {"detail": orig}) from error
 
 
-def _database_words(error: DBAPIError) -> str:
-    if "no such table" in str(error.orig) or "UndefinedTable" in type(error.orig).__name__:
+def _database_words(orig: Exception) -> str:
+    """What the database driver's own error means for the person at the command line."""
+    if "no such table" in str(orig) or "UndefinedTable" in type(orig).__name__:
         return N_("The database has no tables yet, or old ones. Run: panel db upgrade")
     return N_("The database does not answer: %(detail)s")
 
