@@ -15,6 +15,15 @@ def now() -> datetime:
     return _held.get() or datetime.now(UTC)
 
 
+def is_held() -> bool:
+    return _held.get() is not None
+
+
+def let_go() -> None:
+    """Let the clock run again, whoever held it (tests make sure of it at their end)."""
+    _held.set(None)
+
+
 @contextmanager
 def hold(at: datetime) -> Iterator[None]:
     """Make `now()` return `at` inside the block. `at` must be aware."""

@@ -71,11 +71,14 @@ def create_contact(
     at = now or clock.now()
     draft = _draft(session, contact)
     known = _known(session, draft) if match else None
+    if known is None and draft.reference and queries.by_reference(session, draft.reference) is not None:
+        # Taken; or, when we match, made by somebody else between the two looks.
+        known = _known(session, draft) if match else None
+        if known is None:
+            raise _reference_taken(draft.reference)
     if known is not None:
         _complete(session, known, draft, how=how, detail=detail or {}, by=by, at=at)
         return known
-    if draft.reference and queries.by_reference(session, draft.reference) is not None:
-        raise _reference_taken(draft.reference)
     try:
         with session.begin_nested():
             (contact_id,) = insert_contacts(session, [draft], now=at)

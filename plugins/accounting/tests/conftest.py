@@ -59,6 +59,7 @@ class Office:
 
     def go_on(self, **later: float) -> None:
         self.now += timedelta(**later)
+        # The offices of one test share the clock; they take turns, so that no earlier hold comes back at the end.
         self.held.close()
         self.held.enter_context(clock.hold(self.now))
 
@@ -110,6 +111,7 @@ class Office:
 def make_office(app: Flask, tmp_path: Path) -> Iterator[Callable[[], Office]]:
     """Make offices; each new one begins with empty tables and a folder of its own."""
     made: list[Office] = []
+    held = ExitStack()
 
     def make() -> Office:
         with writing() as session:
@@ -120,7 +122,7 @@ def make_office(app: Flask, tmp_path: Path) -> Iterator[Callable[[], Office]]:
             set_enabled(session, "accounting", True)
         with reading() as session:
             current().refresh_if_changed(session)
-        office = Office(current().context("accounting"))
+        office = Office(current().context("accounting"), held=held)
         folder = tmp_path / f"books{len(made)}"
         folder.mkdir()
         office.set(quiet_seconds=0, folder=str(folder))
@@ -129,8 +131,7 @@ def make_office(app: Flask, tmp_path: Path) -> Iterator[Callable[[], Office]]:
         return office
 
     yield make
-    for office in made:
-        office.held.close()
+    held.close()
 
 
 def _empty(session: Session) -> None:
