@@ -14,6 +14,9 @@ from panel.db import db
 from panel.i18n import gettext, lazy_gettext, ngettext
 from panel.issues.models import Issue
 from panel.issues.queries import open_issues
+from panel.jobs.bells import wake
+from panel.journeys.by_hand import retry
+from panel.journeys.models import Enrolment
 from panel.staff.operations import record_audit
 from panel.web import filters
 from panel.web.admin import labels
@@ -80,6 +83,19 @@ class IssuesView(PanelModelView):
 
     def label_of(self, row: Any) -> str:
         return issue_words(row)
+
+    @bulk_action("retry", lazy_gettext("Try again"))
+    def action_retry(self, ids: list[str]) -> None:
+        """The cause is mended: the runs that stand still because of these issues go on."""
+        numbers = [int(i) for i in ids if i.isdigit()]
+        session = db.session()
+        held = select(Enrolment.id).where(Enrolment.held_issue.in_(numbers), Enrolment.status == "held")
+        retried = retry(session, list(session.scalars(held)))
+        session.execute(update(Issue).where(Issue.id.in_(numbers)).values(state="resolved"))
+        record_audit(session, user=self.me(), action="issue_retried", subject=", ".join(map(str, numbers)))
+        session.commit()
+        wake("advance")
+        flash(ngettext("%(n)s contact goes on.", "%(n)s contacts go on.", retried), "success" if retried else "warning")
 
     @bulk_action("settle", lazy_gettext("Settled"))
     def action_settle(self, ids: list[str]) -> None:
