@@ -108,7 +108,8 @@ def test_the_later_stage_ends_last(supervisor, tmp_path):
 
 
 def test_a_signal_ends_the_watch(supervisor):
-    supervisor.start(shell("a", f"kill -TERM {os.getpid()}; exec sleep 60"))
+    # The signal comes once the watch has begun: before it, it would mean the test run itself.
+    supervisor.start(shell("a", f"sleep 1; kill -TERM {os.getpid()}; exec sleep 60"))
     before = signal.getsignal(signal.SIGTERM)
     assert supervisor.run() == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
