@@ -23,7 +23,7 @@ from panel.copying import put_rows, update_rows
 from panel.db import rows_of, table_of, writing
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
-from panel.journeys.engine import crash, verbs
+from panel.journeys.engine import crash
 from panel.journeys.engine.conditions import Facts, Needs, event_matches, holds
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.facts import Asking, Company, company, load, people, zone_of
@@ -31,6 +31,8 @@ from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import Program, live, programs
 from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run
 from panel.journeys.engine.turns import repeat
+from panel.journeys.engine.verbs import VERBS
+from panel.journeys.engine.verbs.sending import store_messages
 from panel.journeys.models import Enrolment, Journey, StepRun
 
 BATCH = 500
@@ -38,6 +40,7 @@ TRACE_COLUMNS = (
     *("enrolment_id", "seq", "step_id", "path", "version_id", "kind", "outcome", "reason", "detail", "began_at"),
     "ended_at",
 )
+ENROLMENT_COLUMNS = ("version_id", "step_id", "step_began_at", "seq", "phase", "due_at", "wait", "data")
 log = logging.getLogger(__name__)
 
 HOLD_SENTENCES = {
@@ -76,13 +79,18 @@ def due(connection: Connection, now: datetime) -> int:
 def advance(limit: int = BATCH) -> int:
     """Advance up to `limit` due runs; returns how many were looked at. Needs an application context."""
     with writing() as session:
-        now = clock.now()
-        rows = _claim(session, limit, now)
-        if not rows:
-            return 0
-        _advance(session, rows, now)
+        done = advance_in(session, limit)
         crash.point("before_advance_commit")
     crash.point("after_advance_commit")
+    return done
+
+
+def advance_in(session: Session, limit: int = BATCH) -> int:
+    """The same within the caller's transaction (a simulation's, which is rolled back)."""
+    now = clock.now()
+    rows = _claim(session, limit, now)
+    if rows:
+        _advance(session, rows, now)
     return len(rows)
 
 
@@ -284,7 +292,7 @@ class Batch:
                     group = [one for one in group if one is not run]
         group = self._without_repeats(group)
         if group:
-            verbs.VERBS[step["verb"]](self, step, group)
+            VERBS[step["verb"]](self, step, group)
 
     def _without_repeats(self, group: list[Run]) -> list[Run]:
         """A step that already ran in this run is passed over, except through `go_to` (only moved runs can meet one)."""
@@ -308,7 +316,7 @@ class Batch:
 
     def _write(self) -> None:
         if self.messages:
-            verbs.store_messages(self)
+            store_messages(self)
         trace = [row for run in self.runs for row in run.trace]
         if trace:
             put_rows(self.connection, StepRun, TRACE_COLUMNS, map(itemgetter(*TRACE_COLUMNS), trace))
@@ -320,7 +328,7 @@ class Batch:
         update_rows(
             self.connection,
             Enrolment,
-            verbs.ENROLMENT_COLUMNS,
+            ENROLMENT_COLUMNS,
             [
                 (run.id, run.program.version_id, run.step_id, run.step_began_at, run.seq, run.phase, self._due(run),
                  run.wait, run.data)

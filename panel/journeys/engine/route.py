@@ -38,26 +38,30 @@ def due(connection: Connection, now: datetime) -> int:
 def route(limit: int = BATCH) -> int:
     """Route up to `limit` events; returns how many. Needs an application context."""
     with writing() as session:
-        now = clock.now()
-        events = (
-            connection_of(session)
-            .execute(
-                select(Event.id, Event.contact_id, Event.kind, Event.occurred_at, Event.data, Event.depth)
-                .where(Event.routed_at.is_(None))
-                .order_by(Event.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            )
-            .all()
-        )
-        if not events:
-            return 0
-        _route(session, events, now)
-        connection_of(session).execute(
-            update(Event).where(Event.id.in_([one.id for one in events])).values(routed_at=now)
-        )
+        done = route_in(session, limit)
         crash.point("before_route_commit")
     crash.point("after_route_commit")
+    return done
+
+
+def route_in(session: Session, limit: int = BATCH) -> int:
+    """The same within the caller's transaction (a simulation's, which is rolled back)."""
+    now = clock.now()
+    events = (
+        connection_of(session)
+        .execute(
+            select(Event.id, Event.contact_id, Event.kind, Event.occurred_at, Event.data, Event.depth)
+            .where(Event.routed_at.is_(None))
+            .order_by(Event.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        .all()
+    )
+    if not events:
+        return 0
+    _route(session, events, now)
+    connection_of(session).execute(update(Event).where(Event.id.in_([one.id for one in events])).values(routed_at=now))
     return len(events)
 
 

@@ -258,7 +258,7 @@ def test_a_poison_run_is_held_alone_and_the_others_go_on(world: World, monkeypat
     contacts = [world.contact(f"Contact {n}") for n in range(12)]
     for contact in contacts:
         start(world, contact)
-    real = verbs.send
+    real = verbs.VERBS["send"]
 
     def poisoned(batch: Any, step: Any, group: Any) -> None:
         if any(run.contact_id == contacts[7] for run in group):

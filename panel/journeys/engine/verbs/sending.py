@@ -1,0 +1,170 @@
+"""`send`: one message per run, planned in the ledger; the run goes on when it has really gone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from panel.copying import put_rows
+from panel.db import next_ids
+from panel.journeys.engine.holidays import calendar_for
+from panel.journeys.engine.hours import hours_for, next_open
+from panel.journeys.engine.lengths import add
+from panel.journeys.engine.reach import Reach, assess, template_channels
+from panel.journeys.engine.runs import Run
+from panel.messages.models import Message
+from panel.timeline.operations import NewEvent, record_many
+
+if TYPE_CHECKING:
+    from panel.journeys.engine.advance import Batch
+
+Step = Mapping[str, Any]
+
+SETTLED = ("sent", "delivered", "failed", "bounced", "skipped", "cancelled")
+
+
+def send(batch: Batch, step: Step, group: list[Run]) -> None:
+    """Plan one message per run; when it has really gone (or certainly will not), the run goes on."""
+    fresh = [run for run in group if run.phase != "sending"]
+    _look_at_sent(batch, [run for run in group if run.phase == "sending"])
+    if not fresh:
+        return
+    program = fresh[0].program
+    found = template_channels(batch.session, step["message"]) if step.get("message") else None
+    if step.get("message") and found is None:
+        for run in fresh:
+            run.hold("held_missing_template", template=step["message"])
+        return
+    channels = list(step.get("via") or (found.channels if found else ()) or ("email",))
+    purpose = program.resolved["purpose"]
+    reach = {name: assess(batch.session, [run.contact_id for run in fresh], name, purpose) for name in channels}
+    ids = next_ids(batch.session, "messages", len(fresh))
+    for id_, run in zip(ids, fresh, strict=True):
+        usable = next((name for name in channels if reach[name][run.contact_id].reason is None), None)
+        channel = usable or channels[0]
+        row = message_row(
+            id_, batch, run, step, channel, reach[channel][run.contact_id], found.version_id if found else None
+        )
+        batch.messages.append(row)
+        if usable is None:
+            # Refused before it began: the ledger and the timeline say so, the journey goes on (language rule 2d.13).
+            row |= {"status": "skipped", "reason": reach[channel][run.contact_id].reason}
+            run.finish("done", batch.now, reason=row["reason"], channel=channel, message="skipped")
+        else:
+            run.settled, run.phase, run.due_at = True, "sending", None
+            run.wait = {"kind": "message", "message": row["id"], "planned": row["not_before"].isoformat()}
+
+
+def message_row(
+    id_: int, batch: Batch, run: Run, step: Step, channel: str, reach: Reach, version_id: int | None
+) -> dict[str, Any]:
+    settings = run.program.settings
+    hours = hours_for(settings, channel, step.get("send_hours"))
+    holiday = calendar_for((hours or {}).get("calendar"), batch.business.country)
+    allowed = next_open(hours, batch.now, run.zone, holiday) or batch.now
+    too_late = step.get("too_late_after") or settings.get("too_late_after") or {"days": 3}
+    inline = None
+    if not step.get("message"):
+        inline = {"subject": step.get("subject") or "", "text": step.get("text") or ""}
+    return {
+        "id": id_,
+        "dedupe_key": f"enrolment:{run.id}:{run.seq}",
+        "our_message_id": f"{run.id}.{run.seq}.{secrets.token_hex(6)}",
+        "contact_id": run.contact_id,
+        "enrolment_id": run.id,
+        "journey_id": run.journey_id,
+        "step_id": run.step_id,
+        "channel": channel,
+        "purpose": run.program.resolved["purpose"],
+        "template_version_id": version_id,
+        "inline": inline,
+        "rules": {
+            "send_hours": step.get("send_hours"),
+            "if_missing": step.get("if_missing") or settings.get("if_missing") or "hold",
+            "on_unknown": step.get("on_unknown") or settings.get("on_unknown") or "ask",
+            "ignore_limits": bool(step.get("ignore_limits")),
+            "values": {"event": dict(run.event), "run": dict(run.values)},
+        },
+        "address": reach.address,
+        "status": "queued",
+        "reason": None,
+        "planned_at": batch.now,
+        "not_before": allowed,
+        # Counted from the first allowed moment: a Thursday-evening text is not "late" on Sunday morning.
+        "expires_at": add(allowed, too_late, run.zone),
+        "priority": run.priority,
+        "kind": "message",
+        "detail": {},
+        "attempt": 0,
+        "is_test": False,
+    }
+
+
+MESSAGE_COLUMNS = (
+    *("id", "dedupe_key", "our_message_id", "contact_id", "enrolment_id", "journey_id", "step_id", "channel", "kind"),
+    *("purpose", "template_version_id", "inline", "rules", "address", "status", "reason", "detail", "planned_at"),
+    *("not_before", "expires_at", "priority", "attempt", "is_test"),
+)
+
+
+def store_messages(batch: Batch) -> None:
+    """Write the planned messages; a repeat of the same intention is swallowed by its unique key."""
+    try:
+        with batch.session.begin_nested():
+            put_rows(batch.connection, Message, MESSAGE_COLUMNS, map(itemgetter(*MESSAGE_COLUMNS), batch.messages))
+    except IntegrityError:
+        dialect = postgresql if batch.connection.dialect.name == "postgresql" else sqlite
+        batch.connection.execute(
+            dialect.insert(Message).on_conflict_do_nothing(index_elements=["dedupe_key"]), batch.messages
+        )
+    record_many(
+        batch.session,
+        [
+            NewEvent(
+                row["contact_id"],
+                "message_skipped",
+                batch.now,
+                {"channel": row["channel"], "reason": row["reason"]},
+                source="journeys",
+                message_id=row["id"],
+                enrolment_id=row["enrolment_id"],
+                starts_journeys=False,
+            )
+            for row in batch.messages
+            if row["status"] == "skipped"
+        ],
+    )
+
+
+def _look_at_sent(batch: Batch, waiting: list[Run]) -> None:
+    if not waiting:
+        return
+    keys = {f"enrolment:{run.id}:{run.seq}": run for run in waiting}
+    rows = batch.connection.execute(
+        select(Message.dedupe_key, Message.status, Message.reason, Message.id, Message.rules, Message.channel).where(
+            Message.dedupe_key.in_(keys)
+        )
+    ).all()
+    for key, status, reason, id_, rules, channel in rows:
+        run = keys.pop(key)
+        if status in SETTLED or (status == "unknown" and rules.get("on_unknown") == "assume_sent"):
+            outcome = reason if status in ("skipped", "failed", "cancelled") else None
+            run.finish("done", batch.now, reason=outcome, message=id_, status=status, channel=channel)
+        elif status == "held":
+            run.hold(reason or "held_error", **{"error": "", **(_hold_params(reason, rules))})
+        else:
+            run.stand(None)
+    for run in keys.values():
+        # The row was never stored (it can only be an older fault): plan it again under the same key.
+        run.phase = ""
+
+
+def _hold_params(reason: str | None, rules: Mapping[str, Any]) -> dict[str, Any]:
+    missing = rules.get("missing")
+    return {"field": missing} if reason == "held_missing_field" and missing else {}

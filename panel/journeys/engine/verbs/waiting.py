@@ -1,0 +1,95 @@
+"""`wait` and `wait_for`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from panel.journeys.engine.conditions import event_matches
+from panel.journeys.engine.lengths import add
+from panel.journeys.engine.runs import Run
+from panel.journeys.engine.waits import wait_end
+
+if TYPE_CHECKING:
+    from panel.journeys.engine.advance import Batch
+
+Step = Mapping[str, Any]
+
+
+def wait(batch: Batch, step: Step, group: list[Run]) -> None:
+    now = batch.now
+    days = _days_of_field(batch, step, [run for run in group if not run.phase])
+    for run in group:
+        if run.phase == "waiting":
+            until = datetime.fromisoformat(run.wait["until"])
+            if now >= until:
+                run.finish("time_came", now, until=run.wait["until"])
+            else:
+                run.wait_until(until, **run.wait)
+            continue
+        end = wait_end(step, run.step_began_at, run.zone, days.get(run.id))
+        if end.at is None or end.is_past:
+            _wait_for_the_past(batch, step, run, end.at)
+        elif end.at <= now:
+            run.finish("time_came", now, until=end.at.isoformat())
+        else:
+            run.wait_until(end.at, kind="wait", until=end.at.isoformat(), zone=str(run.zone), zone_from=run.zone_from)
+
+
+def _wait_for_the_past(batch: Batch, step: Step, run: Run, at: datetime | None) -> None:
+    policy = step.get("if_past") or "go_on"
+    seen = at.isoformat() if at else None
+    if policy == "stop":
+        run.note("done", batch.now, "date_has_passed", until=seen)
+        run.end("stopped", "stop_step", batch.now, because="date_has_passed")
+        return
+    run.finish("done", batch.now, reason="date_has_passed", until=seen, if_past=policy)
+    if policy == "skip_next" and run.step_id is not None and not run.settled:
+        run.finish("passed_condition", batch.now, reason="date_has_passed")
+
+
+def _days_of_field(batch: Batch, step: Step, runs: list[Run]) -> dict[int, date]:
+    name = (step.get("until") or {}).get("field")
+    if not name or not runs:
+        return {}
+    from_contact = not name.startswith(("event.", "run."))
+    facts = batch.facts(runs, runs[0].program.step_needs(step)) if from_contact else []
+    found: dict[int, date] = {}
+    for index, run in enumerate(runs):
+        value: Any = facts[index].fields.get(name) if from_contact else run.event.get(name.partition(".")[2])
+        if isinstance(value, str):
+            try:
+                value = date.fromisoformat(value[:10])
+            except ValueError:
+                value = None
+        if isinstance(value, date):
+            found[run.id] = value
+    return found
+
+
+def wait_for(batch: Batch, step: Step, group: list[Run]) -> None:
+    """History is read from the moment the step began, so an event that came just before the wait is not lost."""
+    program = group[0].program
+    all_facts = batch.facts(group, program.step_needs(step), since_step=True)
+    for run, facts in zip(group, all_facts, strict=True):
+        came = next(
+            (
+                (event, trigger)
+                for event in facts.history
+                for trigger in program.awaited[step["id"]]
+                if event.kind == trigger.kind
+                and event.occurred_at >= run.step_began_at
+                and event_matches(trigger.where, event.data, facts)
+            ),
+            None,
+        )
+        deadline = add(run.step_began_at, step["up_to"], run.zone)
+        if came is not None:
+            run.finish("event_came", batch.now, "then", event=came[0].id, kind=came[0].kind)
+        elif batch.now >= deadline:
+            run.finish("timeout", batch.now, "on_timeout", until=deadline.isoformat())
+        else:
+            run.wait_until(deadline, kind="wait_for", until=deadline.isoformat(), events=[
+                trigger.name for trigger in program.awaited[step["id"]]
+            ])  # fmt: skip

@@ -1,0 +1,10 @@
+"""Segments, and whom a condition holds for"""
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,10 @@
+"""Tasks, notices for colleagues, scores"""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

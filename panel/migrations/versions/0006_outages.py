@@ -1,0 +1,10 @@
+"""Restored backups and spread sending"""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
