@@ -23,13 +23,19 @@ class ConditionType:
 
 @dataclass(frozen=True)
 class ActionType:
-    """`call: <plugin>.<name>` in a journey; carried out through the same ledger as messages."""
+    """`call: <plugin>.<name>` in a journey; carried out through the same ledger as messages.
+
+    `perform(key, contact_id, settings)` returns when the work is done. It may raise `TryLater` or `Misconfigured` while
+    it is certain that nothing was done, and `NeverDeliverable` when it never can be; after any other error the call is
+    in doubt. `idempotent`: the same key never does the work twice, so a call in doubt may simply be repeated.
+    """
 
     name: str
     label: str
     sentence: str
     perform: Callable[[str, int, Mapping[str, Any]], None]
     settings: Sequence[SettingField] = ()
+    idempotent: bool = False
 
 
 @dataclass(frozen=True)

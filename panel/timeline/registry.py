@@ -15,6 +15,7 @@ _JOURNEY = EventField("journey", N_("journey"), personal=False)
 _SUBJECT = EventField("subject", N_("subject"))
 _LIST = EventField("list", N_("list"), personal=False)
 _TAG = EventField("tag", N_("tag"), personal=False)
+_ACTION = EventField("action", N_("action"), personal=False)
 _AMOUNT = EventField("amount", N_("amount"), "money")
 
 CORE = (
@@ -92,6 +93,12 @@ CORE = (
               (EventField("form", N_("form"), personal=False),)),
     EventType("page_visited", N_("Page visited"), N_("Visited %(page)s"), "world", "forms",
               (EventField("page", N_("page"), personal=False),)),
+    EventType("action_done", N_("Action carried out"), N_("Carried out: %(action)s"), "bolt", "journeys",
+              (_ACTION,), tone="good", starts=False),
+    EventType("action_failed", N_("Action failed"), N_("%(action)s could not be carried out: %(detail)s"),
+              "alert-triangle", "journeys", (_ACTION, EventField("detail", N_("detail"))), tone="bad", starts=False),
+    EventType("action_unknown", N_("Action in doubt"), N_("We do not know whether %(action)s was carried out"),
+              "help-circle", "journeys", (_ACTION,), tone="attention", starts=False),
     # Facts of the business that arrive by API, import or a plugin of another kind.
     EventType("order_paid", N_("Order paid"), N_("Paid an order: %(amount)s"), "shopping-cart", "money",
               (_AMOUNT, EventField("order", N_("order number"))), tone="good"),

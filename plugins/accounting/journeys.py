@@ -70,6 +70,7 @@ def actions(ctx: PluginContext) -> list[ActionType]:
                 SettingField("invoice", N_("Invoice number"), required=True, ltr=True),
                 SettingField("note", N_("Note")),
             ),
+            idempotent=True,
         )
     ]
 

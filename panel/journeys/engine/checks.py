@@ -64,6 +64,9 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
     for purpose in {one["purpose"] for one in messages}:
         ids = [one["contact_id"] for one in messages if one["purpose"] == purpose]
         reach[purpose] = assess(session, ids, channel, purpose)
+        other = {one["contact_id"]: one["address"] for one in messages if one["rules"].get("to")}
+        if other:  # `to:` in the send step: the address was chosen when the message was planned
+            reach[purpose] |= assess(session, list(other), channel, purpose, at=other)
     undecided: list[tuple[Mapping[str, Any], Mapping[str, Any], Any]] = []
     decisions: dict[int, Decision] = {}
     for one in messages:
@@ -84,6 +87,22 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
     address = {one["id"]: reach[one["purpose"]][one["contact_id"]].address for one in messages}
     for id_, decision in _about_limits(session, undecided, channel, now).items():
         decisions[id_] = decision or Decision("go", address=address[id_])
+    return decisions
+
+
+def decide_calls(session: Session, messages: Sequence[Mapping[str, Any]], now: datetime) -> dict[int, Decision]:
+    """The same for the calls of journeys: the run must still want them; hours, limits and consent are for messages."""
+    persons = people(session, {one["contact_id"] for one in messages})
+    runs = _runs(session, [one["enrolment_id"] for one in messages if one["enrolment_id"]])
+    known = programs(session, {run["version_id"] for run in runs.values()})
+    states = _states(session, {one["journey_id"] for one in messages if one["journey_id"]})
+    facts = _facts(session, messages, runs, known, now, persons, company(session))
+    decisions = {}
+    for one in messages:
+        run = runs.get(one["enrolment_id"])
+        program = known.get(run["version_id"]) if run else None
+        early = _about_the_run(one, run, program, states, facts.get(one["id"]), now)
+        decisions[one["id"]] = early or Decision("go")
     return decisions
 
 
@@ -177,7 +196,10 @@ def _about_limits(
 def _sent(session: Session, contact_ids: Sequence[int], since: datetime) -> dict[int, list[tuple[str, datetime]]]:
     found: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
     query = select(Message.contact_id, Message.channel, Message.wire_at).where(
-        Message.contact_id.in_(contact_ids), Message.wire_at >= since, Message.status.in_(COUNTED)
+        Message.contact_id.in_(contact_ids),
+        Message.wire_at >= since,
+        Message.status.in_(COUNTED),
+        Message.kind == "message",
     )
     for contact_id, channel, at in connection_of(session).execute(query):
         if at is not None:

@@ -31,6 +31,7 @@ from panel.journeys.engine.checks import Decision, decide, lock_contacts
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.turns import repeat
+from panel.journeys.engine.verbs.calling import ACTION
 from panel.journeys.engine.wire import WireJournal
 from panel.journeys.models import Enrolment, Journey
 from panel.messages.models import Message
@@ -52,6 +53,11 @@ PAUSED_JOURNEY = timedelta(minutes=1)
 
 def run(limit_seconds: float, channel: str) -> bool:
     """Deliver what is due on a channel for about `limit_seconds`; True when more may be due."""
+    if channel == ACTION:
+        # The calls of journeys use what is below, so they are not imported above it.
+        from panel.journeys.engine.actions import perform_calls
+
+        return repeat(perform_calls, limit_seconds)
     return repeat(lambda: deliver(channel), limit_seconds)
 
 
@@ -82,20 +88,20 @@ def deliver(channel: str, limit: int = BATCH) -> int:
         _note_missing_channel(channel)
         return 0
     crash.point("before_claim")
-    claimed = _claim(channel, limit)
+    claimed = claim(channel, limit)
     if not claimed:
         return 0
     crash.point("after_claim")
     ready = _render(claimed, offered)
     if not ready:
         return len(claimed)
-    journal = _journal()
+    journal = wire_journal()
     outgoing, marked_at = _mark(ready, journal)
     crash.point("after_on_wire_commit")
     if outgoing:
         results, trouble = _hand_over(offered, outgoing, journal, marked_at)
         crash.point("before_result_commit")
-        _persist(lambda session: _conclude(session, channel, outgoing, results, trouble))
+        persist(lambda session: _conclude(session, channel, outgoing, results, trouble))
         journal.clear()
         crash.point("after_result_commit")
     return len(claimed)
@@ -107,7 +113,7 @@ class Claimed:
     token: str
 
 
-def _claim(channel: str, limit: int) -> list[Claimed]:
+def claim(channel: str, limit: int) -> list[Claimed]:
     """Take messages in hand, at most one per contact. Nothing leaves here: a dead claim is simply queued again."""
     with writing() as session:
         now = clock.now()
@@ -129,7 +135,7 @@ def _claim(channel: str, limit: int) -> list[Claimed]:
         first: dict[int, Mapping[str, Any]] = {}
         for row in rows:
             first.setdefault(row["contact_id"], row)
-        journal = _journal()
+        journal = wire_journal()
         claimed = [Claimed(row, journal.token()) for row in first.values()]
         if claimed:
             connection_of(session).execute(
@@ -254,7 +260,7 @@ def _mark(ready: Sequence[tuple[Claimed, Rendered]], journal: WireJournal) -> tu
             if decision.verdict == "go":
                 going.append((one, text))
             else:
-                _not_now(session, one, decision, now)
+                not_now(session, one, decision, now)
         if going:
             connection.execute(
                 update(MESSAGES)
@@ -300,7 +306,7 @@ def _mark(ready: Sequence[tuple[Claimed, Rendered]], journal: WireJournal) -> tu
     return outgoing, time.monotonic()
 
 
-def _not_now(session: Session, one: Claimed, decision: Decision, now: datetime) -> None:
+def not_now(session: Session, one: Claimed, decision: Decision, now: datetime) -> None:
     row, connection = one.row, connection_of(session)
     mine = (Message.id == row["id"], Message.attempt_token == one.token)
     history = {**(row["detail"] or {})}
@@ -422,7 +428,7 @@ def _conclude(
     )
 
 
-def _persist(write: Callable[[Session], None]) -> None:
+def persist(write: Callable[[Session], None]) -> None:
     """Store what the provider answered, however long the database takes to come back: the answer must not be lost."""
     pause = 0.05
     while True:
@@ -453,7 +459,7 @@ def _note_missing_channel(channel: str) -> None:
         )
 
 
-def _journal() -> WireJournal:
+def wire_journal() -> WireJournal:
     return _journal_of(os.getpid(), str(Path(current_app.instance_path) / "wire"))
 
 

@@ -41,6 +41,7 @@ class Candidate:
     data: Mapping[str, Any] = field(default_factory=dict)
     depth: int = 0
     user_id: int | None = None
+    chain: Mapping[str, str] = field(default_factory=dict)  # journeys that led here within a day, with when
 
     @property
     def entry_key(self) -> str:
@@ -140,6 +141,8 @@ def _refusal(
         return "duplicate_event", {}
     if candidate.depth >= MAX_DEPTH:
         return "too_deep", {"depth": candidate.depth}
+    if candidate.journey.id in candidate.chain:
+        return "journey_circle", {"chain": list(candidate.chain)}
     if before.open_id is not None:
         if resolved.get("if_already_in") != "restart":
             return "already_in", {"enrolment": before.open_id}
@@ -260,6 +263,7 @@ def _enrol(session: Session, entering: Sequence[tuple[Candidate, int]], now: dat
                     "kind": candidate.kind,
                     "run": run_values(candidate),
                     "by": candidate.user_id,
+                    **({"chain": dict(candidate.chain)} if candidate.chain else {}),
                 },
             }
         )

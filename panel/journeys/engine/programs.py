@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from panel.db import connection_of
 from panel.journeys.engine.conditions import Needs, needs, walk
+from panel.journeys.engine.membership import Place, inside
 from panel.journeys.models import Journey, JourneyVersion
 
 # The event that each short trigger stands for, with the key of its data that names the thing.
@@ -25,6 +26,12 @@ TRIGGER_EVENTS = {
     "form_submitted": ("form_submitted", "form", "form"),
     "page_visited": ("page_visited", "page", "page"),
 }
+
+
+# What comes back about a message, and what a step that tries to reach somebody looks at again after.
+ABOUT_MESSAGES = frozenset(
+    {"message_delivered", "message_opened", "link_clicked", "message_replied", "message_bounced", "message_failed"}
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,16 @@ class Program:
         self.steps = self.resolved["steps"]
 
     @cached_property
+    def by_key(self) -> Mapping[str, Mapping[str, Any]]:
+        """The steps by what they are known by in every version, see `language.program.carry_over`."""
+        return {step.get("key") or identity: step for identity, step in self.steps.items()}
+
+    @cached_property
+    def places(self) -> Mapping[str, frozenset[Place]]:
+        """The variants of tests that each step stands in; steps outside of all are not there."""
+        return inside(self.resolved)
+
+    @cached_property
     def starts(self) -> list[Trigger]:
         return [t for raw in self.resolved["start_when"] if (t := as_trigger(raw))]
 
@@ -85,11 +102,12 @@ class Program:
 
     @cached_property
     def awaited(self) -> dict[str, list[Trigger]]:
-        """Per wait_for step, what ends it."""
+        """Per wait_for and reach step, the events that end it."""
+        keys = {"wait_for": "triggers", "reach": "or_until"}
         return {
-            step_id: [t for raw in step["triggers"] if (t := as_trigger(raw))]
+            step_id: [t for raw in step[keys[step["verb"]]] or () if (t := as_trigger(raw))]
             for step_id, step in self.steps.items()
-            if step["verb"] == "wait_for"
+            if step["verb"] in keys
         }
 
     @cached_property
@@ -98,6 +116,8 @@ class Program:
         kinds = {t.kind for t in self.stops} | {t.kind for ts in self.awaited.values() for t in ts}
         if self.resolved.get("goal"):
             kinds.add(self.resolved["goal"]["event"])
+        if any(step["verb"] == "reach" for step in self.steps.values()):
+            kinds |= ABOUT_MESSAGES
         for raw in self.stop_conditions:
             for condition_kind in _kinds_of(raw["if"]):
                 kinds.add(condition_kind)
@@ -123,6 +143,10 @@ class Program:
                 found.add(needs(option["when"]))
         elif step["verb"] == "wait_for":
             found.kinds |= {t.kind for t in self.awaited[step["id"]]}
+        elif step["verb"] == "reach":
+            found.kinds |= {t.kind for t in self.awaited[step["id"]]}
+            for attempt in step["try"]:
+                found.add(needs(attempt.get("only_if")))
         elif step["verb"] == "wait" and (step.get("until") or {}).get("field"):
             name = step["until"]["field"]
             if not name.startswith(("event.", "run.", "entry.")):
@@ -136,7 +160,7 @@ _CHANGES = {
     "in_list": ("list_joined", "list_left"),
     "field": ("contact_updated",),
     "can_reach": ("consent_given", "opted_out"),
-    "message": ("message_opened", "link_clicked", "message_delivered", "message_replied", "message_bounced"),
+    "message": tuple(ABOUT_MESSAGES),
 }
 
 

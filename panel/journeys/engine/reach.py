@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from panel.consent.queries import why_not_many
-from panel.contacts.queries import primary_addresses
+from panel.consent.queries import state_many, suppressed_many, why_not_many
+from panel.consent.rules import Purpose, why_not_send
+from panel.contacts.addresses import parse
+from panel.contacts.queries import primary_addresses, region
 from panel.db import connection_of
+from panel.engagement.preference import preferred_channels
+from panel.errors import UserError
 from panel.messages.models import Template, TemplateForm
 from panel.plugin_manager import manager
 
@@ -36,15 +42,64 @@ def address_kind(channel: str) -> str:
     return offered.address_kind if offered is not None else KINDS.get(channel, "email")
 
 
-def assess(session: Session, contact_ids: Collection[int], channel: str, purpose: str) -> dict[int, Reach]:
-    """For each contact its address on the channel and why it may not be used, if so."""
+def assess(
+    session: Session,
+    contact_ids: Collection[int],
+    channel: str,
+    purpose: str,
+    *,
+    at: Mapping[int, str] | None = None,
+) -> dict[int, Reach]:
+    """For each contact its address on the channel and why it may not be used, if so.
+
+    `at` gives another address per contact, as somebody wrote it (`to:` in a send step); the contact's own consent and
+    the blocks of that very address hold.
+    """
     kind = address_kind(channel)
+    if at is not None:
+        return _assess_at(session, contact_ids, channel, kind, purpose, at)
     addresses = primary_addresses(session, contact_ids, kind)
     why = why_not_many(session, contact_ids, channel, kind, purpose)
     found = {}
     for contact_id in contact_ids:
         reason = why.get(contact_id)
         found[contact_id] = Reach(addresses.get(contact_id), reason.value if reason is not None else None)
+    return found
+
+
+def _assess_at(
+    session: Session, contact_ids: Collection[int], channel: str, kind: str, purpose: str, at: Mapping[int, str]
+) -> dict[int, Reach]:
+    country = region(session)
+    addresses: dict[int, str] = {}
+    for contact_id in contact_ids:
+        # What is no address is no address: the message is skipped with that reason.
+        with suppress(UserError):
+            addresses[contact_id] = parse(kind, at.get(contact_id, ""), region=country).value
+    states = state_many(session, contact_ids, channel) if purpose == Purpose.MARKETING else {}
+    blocked = suppressed_many(session, channel, set(addresses.values()))
+    found = {}
+    for contact_id in contact_ids:
+        address = addresses.get(contact_id)
+        reason = why_not_send(
+            purpose=purpose,
+            has_address=address is not None,
+            consent=states.get(contact_id),
+            suppressed=blocked.get(address or ""),
+        )
+        found[contact_id] = Reach(address, reason.value if reason is not None else None)
+    return found
+
+
+def in_order_of_preference(
+    session: Session, contact_ids: Collection[int], channels: Sequence[str], now: datetime
+) -> dict[int, tuple[str, ...]]:
+    """The channels of a template, for each contact the one first that they answer best (see `panel.engagement`)."""
+    best = preferred_channels(session, contact_ids, now)
+    found = {}
+    for contact_id in contact_ids:
+        first = best[contact_id][0] if contact_id in best else None
+        found[contact_id] = tuple(sorted(channels, key=lambda name: name != first))
     return found
 
 

@@ -111,6 +111,10 @@ def _ask(row: Mapping[str, Any]) -> Result | None:
     if any(row[name] for name in ("delivered_at", "replied_at", "bounced_at", "first_opened_at", "first_clicked_at")):
         # A report came while the worker was still believed alive; nothing proves the sending better.
         return Sent(row["provider_message_id"], "a report came back")
+    if row["kind"] == "call":
+        action = manager.current().actions().get((row["inline"] or {}).get("action", ""))
+        repeatable = action is not None and action.idempotent
+        return Deferred("carried out again under the same key", NO_PAUSE) if repeatable else None
     channel = manager.current().channels().get(row["channel"])
     if channel is None:
         return None

@@ -147,7 +147,18 @@ def _doubt(
     return {"status": "unknown", "reason": "unknown", "detail": detail}, _event(row, "message_unknown", now)
 
 
+# What became of a call, on the timeline: it is no message.
+_OF_CALLS = {
+    "message_sent": "action_done",
+    "message_failed": "action_failed",
+    "message_unknown": "action_unknown",
+}
+
+
 def _event(row: Mapping[str, Any], kind: str, at: datetime, **data: Any) -> NewEvent:
+    if row["kind"] == "call":
+        kind = _OF_CALLS[kind]
+        data = {"action": row["inline"]["action"], "with": row["inline"]["with"], **data}
     return NewEvent(
         row["contact_id"],
         kind,

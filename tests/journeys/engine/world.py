@@ -15,6 +15,7 @@ from panel.consent.operations import opt_in
 from panel.contacts.models import Contact
 from panel.contacts.operations import create_contact
 from panel.db import db, reading, writing
+from panel.journeys.engine.actions import perform_calls
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.reap import reap
@@ -107,7 +108,7 @@ class World:
         """Do everything that is due now."""
         with clock.hold(self.now):
             for _ in range(100):
-                done = route() + advance() + sum(deliver(name) for name in self.channels)
+                done = route() + advance() + sum(deliver(name) for name in self.channels) + perform_calls()
                 if not done:
                     return
         raise AssertionError("the engine never came to rest")

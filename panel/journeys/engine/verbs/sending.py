@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from panel.copying import put_rows
 from panel.db import next_ids
+from panel.journeys.engine.conditions import Needs, lookup
 from panel.journeys.engine.holidays import calendar_for
 from panel.journeys.engine.hours import hours_for, next_open
 from panel.journeys.engine.lengths import add
-from panel.journeys.engine.reach import Reach, assess, template_channels
+from panel.journeys.engine.reach import Reach, assess, in_order_of_preference, template_channels
 from panel.journeys.engine.runs import Run
 from panel.messages.models import Message
 from panel.timeline.operations import NewEvent, record_many
@@ -32,7 +33,7 @@ SETTLED = ("sent", "delivered", "failed", "bounced", "skipped", "cancelled")
 def send(batch: Batch, step: Step, group: list[Run]) -> None:
     """Plan one message per run; when it has really gone (or certainly will not), the run goes on."""
     fresh = [run for run in group if run.phase != "sending"]
-    _look_at_sent(batch, [run for run in group if run.phase == "sending"])
+    look_at_sent(batch, [run for run in group if run.phase == "sending"])
     if not fresh:
         return
     program = fresh[0].program
@@ -41,11 +42,19 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
         for run in fresh:
             run.hold("held_missing_template", template=step["message"])
         return
-    channels = list(step.get("via") or (found.channels if found else ()) or ("email",))
     purpose = program.resolved["purpose"]
-    reach = {name: assess(batch.session, [run.contact_id for run in fresh], name, purpose) for name in channels}
+    contacts = [run.contact_id for run in fresh]
+    via = list(step.get("via") or (found.channels if found else ()) or ("email",))
+    if via == ["preferred"]:
+        orders = in_order_of_preference(batch.session, contacts, found.channels if found else ("email",), batch.now)
+        via = sorted({name for order in orders.values() for name in order})
+    else:
+        orders = {}
+    other = _other_addresses(batch, step, fresh) if step.get("to") else None
+    reach = {name: assess(batch.session, contacts, name, purpose, at=other) for name in via}
     ids = next_ids(batch.session, "messages", len(fresh))
     for id_, run in zip(ids, fresh, strict=True):
+        channels = orders.get(run.contact_id, via)
         usable = next((name for name in channels if reach[name][run.contact_id].reason is None), None)
         channel = usable or channels[0]
         row = message_row(
@@ -61,9 +70,30 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
             run.wait = {"kind": "message", "message": row["id"], "planned": row["not_before"].isoformat()}
 
 
+def _other_addresses(batch: Batch, step: Step, runs: list[Run]) -> dict[int, str]:
+    """`to`: the text of another address field (of the contact, or of the event), as it stands now."""
+    name = step["to"]
+    wanted = Needs() if name.startswith(("event.", "run.", "entry.")) else Needs(fields={name})
+    found = {}
+    for run, facts in zip(runs, batch.facts(runs, wanted), strict=True):
+        value = lookup(name, facts)
+        found[run.contact_id] = "" if value is None else str(value)
+    return found
+
+
 def message_row(
-    id_: int, batch: Batch, run: Run, step: Step, channel: str, reach: Reach, version_id: int | None
+    id_: int,
+    batch: Batch,
+    run: Run,
+    step: Step,
+    channel: str,
+    reach: Reach,
+    version_id: int | None,
+    *,
+    part: int | None = None,
 ) -> dict[str, Any]:
+    """The ledger's row for one message. `part` numbers the messages of a step that sends several (`reach`)."""
+    visit = f"{run.id}:{run.seq}" if part is None else f"{run.id}:{run.seq}:{part}"
     settings = run.program.settings
     hours = hours_for(settings, channel, step.get("send_hours"))
     holiday = calendar_for((hours or {}).get("calendar"), batch.business.country)
@@ -74,8 +104,8 @@ def message_row(
         inline = {"subject": step.get("subject") or "", "text": step.get("text") or ""}
     return {
         "id": id_,
-        "dedupe_key": f"enrolment:{run.id}:{run.seq}",
-        "our_message_id": f"{run.id}.{run.seq}.{secrets.token_hex(6)}",
+        "dedupe_key": f"enrolment:{visit}",
+        "our_message_id": f"{visit.replace(':', '.')}.{secrets.token_hex(6)}",
         "contact_id": run.contact_id,
         "enrolment_id": run.id,
         "journey_id": run.journey_id,
@@ -90,6 +120,7 @@ def message_row(
             "on_unknown": step.get("on_unknown") or settings.get("on_unknown") or "ask",
             "ignore_limits": bool(step.get("ignore_limits")),
             "values": {"event": dict(run.event), "run": dict(run.values)},
+            **({"to": step["to"]} if step.get("to") else {}),
         },
         "address": reach.address,
         "status": "queued",
@@ -142,7 +173,8 @@ def store_messages(batch: Batch) -> None:
     )
 
 
-def _look_at_sent(batch: Batch, waiting: list[Run]) -> None:
+def look_at_sent(batch: Batch, waiting: list[Run]) -> None:
+    """Runs that wait for their message (or call): on when the ledger says how it ended, else they go on standing."""
     if not waiting:
         return
     keys = {f"enrolment:{run.id}:{run.seq}": run for run in waiting}
@@ -157,7 +189,8 @@ def _look_at_sent(batch: Batch, waiting: list[Run]) -> None:
             outcome = reason if status in ("skipped", "failed", "cancelled") else None
             run.finish("done", batch.now, reason=outcome, message=id_, status=status, channel=channel)
         elif status == "held":
-            run.hold(reason or "held_error", **{"error": "", **(_hold_params(reason, rules))})
+            code, params = held_because(reason, rules)
+            run.hold(code, **params)
         else:
             run.stand(None)
     for run in keys.values():
@@ -165,6 +198,8 @@ def _look_at_sent(batch: Batch, waiting: list[Run]) -> None:
         run.phase = ""
 
 
-def _hold_params(reason: str | None, rules: Mapping[str, Any]) -> dict[str, Any]:
+def held_because(reason: str | None, rules: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The code and the words for a run whose message is held."""
     missing = rules.get("missing")
-    return {"field": missing} if reason == "held_missing_field" and missing else {}
+    params = {"field": missing} if reason == "held_missing_field" and missing else {}
+    return reason or "held_error", {"error": "", **params}

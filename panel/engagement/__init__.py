@@ -1,0 +1,1 @@
+"""How contacts answer: which channel they prefer, and later how warm they are."""
