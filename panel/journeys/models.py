@@ -161,22 +161,6 @@ class StepRun(Base):
     __table_args__ = (UniqueConstraint("enrolment_id", "seq"),)
 
 
-class ExperimentAssignment(Base):
-    """Which variant of a split a contact was given; stored at the moment of passing, never moved."""
-
-    __tablename__ = "experiment_assignments"
-
-    journey_id: Mapped[str] = mapped_column(String(80))
-    split_id: Mapped[str] = mapped_column(String(120))
-    round: Mapped[int] = mapped_column(default=1)
-    contact_id: Mapped[int] = mapped_column(BigId)
-    variant: Mapped[str] = mapped_column(String(120))
-    version_id: Mapped[int] = mapped_column(BigId)
-    at: Mapped[datetime]
-
-    __table_args__ = (PrimaryKeyConstraint("journey_id", "split_id", "round", "contact_id"),)
-
-
 class AudienceState(Base):
     """Whether a becomes_true condition holds for a contact; the baseline is taken when the journey is published."""
 
@@ -191,20 +175,39 @@ class AudienceState(Base):
     __table_args__ = (PrimaryKeyConstraint("journey_id", "trigger_no", "contact_id"),)
 
 
+class EntryPlan(Base):
+    """How far the planner has looked for one date or schedule of a journey (`rule` names it, see `engine.dates`).
+
+    `looked_at`: all that was due until then is planned. `full_at`: when it last looked at every contact and not only at
+    those who had changed; with which version."""
+
+    __tablename__ = "entry_plans"
+
+    journey_id: Mapped[str] = mapped_column(String(80))
+    rule: Mapped[str] = mapped_column(String(140))
+    version_id: Mapped[int] = mapped_column(BigId)
+    looked_at: Mapped[datetime]
+    full_at: Mapped[datetime]
+
+    __table_args__ = (PrimaryKeyConstraint("journey_id", "rule"),)
+
+
 class PlannedEntry(Base):
-    """An entry that a date or a schedule plans; the primary key makes planning twice harmless."""
+    """An entry that a date or a schedule plans; the primary key makes planning twice harmless.
+
+    `occurrence` is the day that comes round, `due_at` the moment on the contact's clock (before or after that day)."""
 
     __tablename__ = "planned_entries"
 
     journey_id: Mapped[str] = mapped_column(String(80))
-    trigger_no: Mapped[int]
+    rule: Mapped[str] = mapped_column(String(140))
     contact_id: Mapped[int] = mapped_column(BigId)
     occurrence: Mapped[date]
     due_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
 
     __table_args__ = (
-        PrimaryKeyConstraint("journey_id", "trigger_no", "contact_id", "occurrence"),
+        PrimaryKeyConstraint("journey_id", "rule", "contact_id", "occurrence"),
         Index(
             "ix_planned_entries_due",
             "due_at",
