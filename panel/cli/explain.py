@@ -1,4 +1,4 @@
-"""Why a contact got a journey's messages, or did not, and what comes next."""
+"""Why a contact got a journey's messages, or did not, what comes next, and what would stop it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panel.cli._application import application, fail
+from panel.cli._application import application
+from panel.cli._contacts import contact_named
 from panel.cli._language import language, say
 from panel.i18n import N_
 
 if TYPE_CHECKING:
-    from panel.journeys.explain import Explanation, Line
+    from collections.abc import Sequence
+
+    from panel.calendars import Reader
+    from panel.journeys.explain import Explanation
 
 
 @click.command()
@@ -21,47 +25,45 @@ if TYPE_CHECKING:
 @click.argument("journey")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def command(contact: str, journey: str, as_json: bool) -> None:
-    """Explain CONTACT (id, e-mail, phone or name) and JOURNEY (its identity): refusals, runs, steps, messages."""
+    """Explain CONTACT (id, e-mail, phone or name) and JOURNEY (its identity): why, why not, what next."""
     from panel import clock
-    from panel.contacts.search import search
+    from panel.calendars import Reader
     from panel.db import reading
+    from panel.errors import UserError
+    from panel.journeys.engine.facts import company
     from panel.journeys.explain import explain
 
     with application(), reading() as session:
-        if contact.isdigit() and len(contact) < 10:
-            contact_id = int(contact)
-        else:
-            found = search(session, contact, limit=2)
-            if len(found) != 1:
-                problem = N_("No contact is like %(text)s") if not found else N_("Several contacts are like %(text)s")
-                raise fail(problem, text=contact)
-            contact_id = found[0].id
-        told = explain(session, contact_id, journey, now=clock.now(), language=language())
+        found = contact_named(session, contact)
+        reader = Reader(language(), time_zone=company(session).time_zone)
+        try:
+            told = explain(session, found.id, journey, now=clock.now(), reader=reader)
+        except UserError as error:
+            raise click.ClickException(error.words(language())) from error
     if as_json:
         click.echo(json.dumps(asdict(told), ensure_ascii=False, default=str, indent=1))
         return
-    _tell(told)
+    _tell(told, reader)
 
 
-def _tell(told: Explanation) -> None:
-    click.echo(f"{told.journey} ({told.journey_id}, {told.state})")
-    for line in told.refusals:
-        _line(line)
+def _tell(told: Explanation, reader: Reader) -> None:
+    from panel.calendars import show_moment
+    from panel.journeys.reasons import state_words
+
+    click.echo(f"{told.journey} ({told.journey_id}, {state_words(told.state, reader.language)})")
     for run in told.runs:
-        click.echo(f"#{run.number} {run.entered_at:%Y-%m-%d %H:%M}: {run.words}")
-        for line in sorted([*run.steps, *run.messages], key=lambda one: one.at):
-            _line(line)
-        if run.waits_until is not None:
-            waiting = say(N_("Looks again at %(at)s (step %(step)s)"))
-            click.echo("  " + waiting % {"at": f"{run.waits_until:%Y-%m-%d %H:%M} UTC", "step": run.step_id})
-    if told.would_enter is not None:
-        would = N_("Never started. It would let this contact in now.")
-        would_not = N_("Never started. It would not let this contact in now.")
-        click.echo(say(would if told.would_enter else would_not))
-        click.echo(json.dumps(told.judged, ensure_ascii=False, default=str))
-    if told.stops:
-        click.echo(say(N_("It would stop on: %(stops)s")) % {"stops": ", ".join(told.stops)})
+        click.echo(f"  #{run.number}: {run.words}")
+    _chapter(say(N_("Why she got it")), told.got)
+    _chapter(say(N_("Why she did not")), told.not_got)
+    coming = []
+    for one in told.coming:
+        coming += [f"{show_moment(one.at, reader)}  {one.words}", *(f"    {how}" for how in one.how)]
+    _chapter(say(N_("What comes next, and when")), coming)
+    _chapter(say(N_("What would stop it")), told.would_stop)
 
 
-def _line(line: Line) -> None:
-    click.echo(f"  {line.at:%Y-%m-%d %H:%M}  {line.about}  {line.words}  [{line.code}]")
+def _chapter(heading: str, sentences: Sequence[str]) -> None:
+    if sentences:
+        click.echo(heading)
+        for sentence in sentences:
+            click.echo(f"  {sentence}")

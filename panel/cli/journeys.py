@@ -11,6 +11,7 @@ import click
 
 from panel.cli._application import application, fail
 from panel.cli._language import language as terminal_language
+from panel.cli._simulating import forecast, simulate
 from panel.i18n import LANGUAGES, N_, translate
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -20,6 +21,10 @@ language_option = click.option("--language", type=click.Choice(list(LANGUAGES)),
 @click.group()
 def journeys() -> None:
     """Check, publish and list journeys."""
+
+
+journeys.add_command(simulate)
+journeys.add_command(forecast)
 
 
 @journeys.command()

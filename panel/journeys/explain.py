@@ -1,28 +1,30 @@
 """Why did she get it, why did she not, what comes next: answered from what was written when it was decided.
 
 Nothing is guessed: refused starts, runs, step visits and messages are rows. Only when there is nothing at all is the
-journey's entry judged now, and the answer says so.
+journey's entry judged now, and the answer says so. What comes next is played ahead by the engine on a copy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from panel.calendars import Reader
 from panel.contacts.models import Contact
 from panel.contacts.queries import aliases
 from panel.db import rows_of, table_of
 from panel.errors import UserError
 from panel.i18n import N_
-from panel.journeys.engine.conditions import Needs, judge, needs
-from panel.journeys.engine.facts import Asking, load
+from panel.journeys.answers import Answerer, Coming, live_since
+from panel.journeys.engine.facts import company
 from panel.journeys.engine.programs import Program, programs
 from panel.journeys.models import Enrolment, EntryCheck, Journey, StepRun
+from panel.journeys.names import labels
 from panel.journeys.reasons import end_words, entry_words, status_words, step_words
 from panel.messages.models import Message
 from panel.messages.reasons import words as message_words
@@ -70,10 +72,28 @@ class Explanation:
     would_enter: bool | None = None
     judged: Mapping[str, Any] = field(default_factory=dict)
     stops: list[str] = field(default_factory=list)
+    # The four answers, as sentences for the reader.
+    got: list[str] = field(default_factory=list)
+    not_got: list[str] = field(default_factory=list)
+    coming: list[Coming] = field(default_factory=list)
+    would_stop: list[str] = field(default_factory=list)
 
 
-def explain(session: Session, contact_id: int, journey_id: str, *, now: datetime, language: str = "en") -> Explanation:
-    """Explain one contact and one journey in the reader's language. Raises UserError when either does not exist."""
+def explain(
+    session: Session,
+    contact_id: int,
+    journey_id: str,
+    *,
+    now: datetime,
+    language: str = "en",
+    reader: Reader | None = None,
+) -> Explanation:
+    """Explain one contact and one journey to `reader` (else in `language`, on the clock of the business).
+
+    Needs an application context. Raises UserError when either does not exist.
+    """
+    reader = reader or Reader(language, time_zone=company(session).time_zone)
+    language = reader.language
     contact = session.get(Contact, contact_id)
     if contact is None:
         raise UserError("no_contact", N_("There is no contact %(contact)s"), contact=contact_id)
@@ -81,29 +101,86 @@ def explain(session: Session, contact_id: int, journey_id: str, *, now: datetime
     if journey is None:
         raise UserError("no_journey", N_("There is no journey called %(journey)s"), journey=journey_id)
     ids = aliases(session, contact_id)
+    checks = rows_of(
+        session,
+        select(table_of(EntryCheck))
+        .where(EntryCheck.contact_id.in_(ids), EntryCheck.journey_id == journey_id)
+        .order_by(EntryCheck.at),
+    )
     refusals = [
         Line(row["at"], row["outcome"], entry_words(row["outcome"], language), f"×{row['count']}", row["detail"])
-        for row in rows_of(
-            session,
-            select(table_of(EntryCheck))
-            .where(EntryCheck.contact_id.in_(ids), EntryCheck.journey_id == journey_id)
-            .order_by(EntryCheck.at),
-        )
+        for row in checks
     ]
-    runs = [_story(session, row, language) for row in _runs(session, ids, journey_id)]
+    rows = _runs(session, ids, journey_id)
+    runs = [_story(session, row, language) for row in rows]
     program = _program(session, journey)
-    would_enter, judged = (None, {}) if runs or program is None else _judge_now(session, contact_id, program, now)
-    return Explanation(
+    told = Explanation(
         contact_id=contact_id,
         journey_id=journey_id,
         journey=program.resolved["name"] if program else journey.name,
         state=journey.state,
         refusals=refusals,
         runs=runs,
-        would_enter=would_enter,
-        judged=judged,
         stops=[trigger.reason or trigger.name for trigger in program.stops] if program else [],
     )
+    if program is None:
+        return told
+    answerer = Answerer(session, ids, reader, labels(session), now)
+    return _answered(told, answerer, program, rows, checks)
+
+
+def _answered(
+    told: Explanation,
+    answerer: Answerer,
+    program: Program,
+    runs: list[dict[str, Any]],
+    checks: list[dict[str, Any]],
+) -> Explanation:
+    """The same with the four answers."""
+    known = programs(answerer.session, {run["version_id"] for run in runs})
+    got, not_got = [], []
+    for check in checks:
+        not_got += answerer.refused(check)
+    for run in runs:
+        its = known.get(run["version_id"], program)
+        got.append(answerer.entered(run, its))
+        for message in _messages(answerer.session, run["id"]):
+            if message["wire_at"] is not None and message["status"] not in ("queued", "claimed"):
+                got.append(answerer.sent(message, its))
+            elif message["status"] in ("skipped", "cancelled", "held", "failed"):
+                not_got += answerer.withheld(message, its)
+        if run["ended_at"] is not None:
+            not_got.append(answerer.ended(run))
+    would_enter: bool | None = None
+    judged: dict[str, Any] = {}
+    if not runs:
+        said, judged = answerer.never(told.contact_id, program, live_since(answerer.session, program))
+        not_got += said
+        would_enter = (
+            judged.get("only_if", {"result": True})["result"]
+            and not judged.get("exclude_if", {"result": False})["result"]
+        )
+    last = next((run for run in reversed(runs) if run["status"] in ("active", "held")), None)
+    coming = []
+    if last is not None and last["status"] == "active" and told.state in ("live", "closing"):
+        coming = answerer.coming(told.contact_id, told.journey_id, known[last["version_id"]])
+    elif last is not None:
+        words = step_words(last["reason"], answerer.reader.language) if last["status"] == "held" else answerer.say(
+            N_("The journey is paused: nothing comes until a colleague resumes it."))  # fmt: skip
+        coming = [Coming(answerer.now, words)]
+    return replace(
+        told,
+        would_enter=would_enter,
+        judged=judged,
+        got=got,
+        not_got=not_got,
+        coming=coming,
+        would_stop=answerer.stops(known[last["version_id"]] if last else program, last),
+    )
+
+
+def _messages(session: Session, enrolment_id: int) -> list[dict[str, Any]]:
+    return rows_of(session, select(table_of(Message)).where(Message.enrolment_id == enrolment_id).order_by(Message.id))
 
 
 def _program(session: Session, journey: Journey) -> Program | None:
@@ -142,9 +219,7 @@ def _story(session: Session, run: Mapping[str, Any], language: str) -> RunStory:
             f"{row['step_id']} ({row['channel']})",
             {"status": row["status"], "address": row["address"], **row["detail"]},
         )
-        for row in rows_of(
-            session, select(table_of(Message)).where(Message.enrolment_id == run["id"]).order_by(Message.id)
-        )
+        for row in _messages(session, run["id"])
     ]
     is_open = run["status"] in ("active", "held")
     words = status_words(run["status"], language)
@@ -166,21 +241,3 @@ def _story(session: Session, run: Mapping[str, Any], language: str) -> RunStory:
         waits_until=run["due_at"] if is_open else None,
         waits_for=run["wait"] if is_open else {},
     )
-
-
-def _judge_now(session: Session, contact_id: int, program: Program, now: datetime) -> tuple[bool, dict[str, Any]]:
-    """Nothing was ever decided: would the conditions let the contact in now, and what do they see?"""
-    resolved = program.resolved
-    wanted = Needs()
-    wanted.add(needs(resolved.get("only_if")))
-    wanted.add(needs(resolved.get("exclude_if")))
-    [facts] = load(session, [Asking(contact_id, program.settings, resolved["purpose"])], wanted, now)
-    judged: dict[str, Any] = {}
-    would_enter = True
-    if resolved.get("only_if"):
-        judged["only_if"] = judge(resolved["only_if"], facts)
-        would_enter = bool(judged["only_if"]["result"])
-    if resolved.get("exclude_if"):
-        judged["exclude_if"] = judge(resolved["exclude_if"], facts)
-        would_enter = would_enter and not judged["exclude_if"]["result"]
-    return would_enter, judged

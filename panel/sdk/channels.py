@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Literal, Protocol
 
 AddressKind = Literal["email", "phone", "postal", "contact"]
@@ -17,7 +18,8 @@ class ChannelFacts:
 
     `idempotent`: the same key never sends twice, so an uncertain hand-over may be repeated. `batch_size`: how many
     messages one `send` takes. `timeout` bounds one hand-over; the lease is longer. `rate` is messages per second, None
-    for no limit. `reports` lists what comes back: delivered, opened, clicked, replied, bounced.
+    for no limit. `reports` lists what comes back: delivered, opened, clicked, replied, bounced. `price` is what one
+    message costs in the business's own money (None: nothing worth counting), for forecasts.
     """
 
     batch_size: int = 1
@@ -26,6 +28,7 @@ class ChannelFacts:
     rate: float | None = None
     timeout: timedelta = timedelta(seconds=60)
     max_length: int | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True)

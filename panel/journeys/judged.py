@@ -1,0 +1,99 @@
+"""A judged condition in words: what decided, and what was seen.
+
+The trees are what `engine.conditions.judge` wrote when it decided; nothing is evaluated again here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from panel.calendars import Reader, show_moment
+from panel.i18n import N_, translate
+from panel.journeys.language import clauses, phrases
+from panel.journeys.language.clauses import Labels, plain_names
+
+_ABSENT: dict[str, Any] = {"where": [], "within": None, "since": None, "times": None, "value": ""}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One test as it came out: the clause that is true, whether the test held, and what was seen ("" for nothing)."""
+
+    words: str
+    held: bool
+    seen: str = ""
+
+    def sentence(self, language: str) -> str:
+        if not self.seen:
+            return self.words
+        return translate(language, N_("%(clause)s (%(seen)s)"), clause=self.words, seen=self.seen)
+
+
+def told(
+    tree: Mapping[str, Any] | None, reader: Reader, now: datetime, names: Labels = plain_names
+) -> tuple[Tested, ...]:
+    """The tests that decided: of an "all" that failed those that failed, of an "any" that held those that held."""
+    return tuple(_test(leaf, reader, now, names) for leaf in deciding(tree)) if tree else ()
+
+
+def deciding(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The single tests on which the result of this tree hung."""
+    parts = tree.get("of")
+    if parts is None:
+        yield tree
+        return
+    result = bool(tree["result"])
+    decided = {"all": not result, "any": result}.get(tree["test"], False)
+    for part in [parts] if isinstance(parts, Mapping) else parts:
+        if not decided or bool(part["result"]) == result:
+            yield from deciding(part)
+
+
+def _test(leaf: Mapping[str, Any], reader: Reader, now: datetime, names: Labels) -> Tested:
+    held = bool(leaf["result"])
+    try:
+        words = clauses.condition({**_ABSENT, **leaf}, reader.language, names, holds=held)
+    except KeyError:
+        # A test that a newer version (or a plugin that is gone) wrote.
+        words = translate(reader.language, N_("the test %(test)s: %(result)s"), test=str(leaf.get("test")),
+                          result=_yes(held, reader.language))  # fmt: skip
+    return Tested(words, held, seen_words(leaf.get("seen"), reader, now))
+
+
+def _yes(held: bool, language: str) -> str:
+    return translate(language, N_("holds") if held else N_("does not hold"))
+
+
+def seen_words(seen: Any, reader: Reader, now: datetime) -> str:
+    """What a test saw, shortly: when something last happened, the tags there are, the value of a field."""
+    language = reader.language
+    if isinstance(seen, Mapping) and "count" in seen:
+        if not seen["count"]:
+            return translate(language, N_("never happened"))
+        if not seen.get("last"):
+            return ""
+        last = datetime.fromisoformat(seen["last"])
+        age = (now - last).days
+        if age < 1:
+            return translate(language, N_("last time: %(date)s"), date=show_moment(last, reader))
+        length = phrases.length({"months": 0, "days": age, "seconds": 0}, language)
+        return translate(
+            language, N_("last time %(length)s ago, %(date)s"), length=length, date=show_moment(last, reader)
+        )
+    if isinstance(seen, Mapping):
+        shown = ", ".join(f"{value}" for value in seen.values() if value not in (None, ""))
+    elif isinstance(seen, (list, tuple, set)):
+        shown = ", ".join(str(one) for one in seen)
+    elif seen in (None, "") or isinstance(seen, bool):
+        shown = ""
+    else:
+        shown = str(seen)
+        return translate(language, N_("it is %(value)s"), value=shown)
+    return (
+        translate(language, N_("there is: %(value)s"), value=shown)
+        if shown
+        else translate(language, N_("nothing there"))
+    )
