@@ -165,7 +165,7 @@ def _render(claimed: Sequence[Claimed], channel: Channel) -> list[tuple[Claimed,
             else:
                 refused.append((one, outcome))
         for one, outcome in refused:
-            _not_rendered(session, one, outcome)
+            not_rendered(session, one, outcome)
     return ready
 
 
@@ -199,7 +199,7 @@ SENTENCES = {
 }
 
 
-def _not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
+def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
     now = clock.now()
     row = one.row
     connection = connection_of(session)
