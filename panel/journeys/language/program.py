@@ -42,7 +42,8 @@
                                                                                                more_than less_than
             | {"test": "message", "step": step id, "was"} | {"test": "can_reach" | "prefers", "channel"}
             | {"test": "check", "name", "with": {str: text}}
-    STEP    = {"id", "named": bool (has an `id:` of its own), "verb", "path", "line", "name": str | None,
+    STEP    = {"id", "key"?: what it is known by in every version, where that is not its id (see `carry_over`),
+               "named": bool (has an `id:` of its own), "verb", "path", "line", "name": str | None,
                "enabled": bool, "only_if": COND | None, "on_error": str, "next": step id | None, ... and by verb:}
       send              {"message" | None, "text" | None, "subject" | None, "via": [channel] | ["preferred"] | None,
                          "to", "send_hours": HOURS | "any" | None, "too_late_after": LENGTH | None, "if_missing",
@@ -219,12 +220,14 @@ def carry_over(previous: Program, program: Program) -> Program:
 
     Contacts stand at steps by identity, so a step that was only moved, or whose neighbour changed, must keep its own.
     Steps with an `id:` keep that; for the others see `_pairs`. A name that is already taken is never given twice.
+    A step that was given another `id:` is known by its old one still: its `key`, see `_give_keys`.
     """
     old = list(previous["steps"].values())
     new = list(program["steps"].values())
+    pairs = _pairs(old, new)
     taken = {step["id"] for step in new if step["named"]}
     renamed: dict[str, str] = {}
-    for before, after in _pairs(old, new):
+    for before, after in pairs:
         if not after["named"] and before["id"] not in taken:
             renamed[after["id"]] = before["id"]
             taken.add(before["id"])
@@ -236,7 +239,33 @@ def carry_over(previous: Program, program: Program) -> Program:
                 identity = f"{step['id']}_{number}"
             renamed[step["id"]] = identity
             taken.add(identity)
-    return rename(program, renamed)
+    result = rename(program, renamed)
+    _give_keys(result, [(before, renamed.get(after["id"], after["id"])) for before, after in pairs])
+    return result
+
+
+def _give_keys(program: Program, pairs: list[tuple[Step, str]]) -> None:
+    """Say by what each step is known in every version, where that is not its identity of today.
+
+    A step keeps the key it had. One that is given another `id:` keeps it as well when it says what it said before;
+    with other words and another name it is another step.
+    """
+    steps = program["steps"]
+    keys: dict[str, str] = {}
+    for before, identity in pairs:
+        after = steps[identity]
+        if after["id"] == before["id"] or _fingerprint(before) == _fingerprint(after):
+            keys[identity] = before.get("key") or before["id"]
+    used = set(keys.values())
+    for identity, step in steps.items():
+        if identity not in keys:
+            keys[identity], number = identity, 1
+            while keys[identity] in used:
+                number += 1
+                keys[identity] = f"{identity}_{number}"
+            used.add(keys[identity])
+        if keys[identity] != identity:
+            step["key"] = keys[identity]
 
 
 Step = dict[str, Any]
@@ -293,7 +322,7 @@ def _pair_by_verb(old: list[Step], new: list[Step]) -> list[tuple[Step, Step]]:
     return [(old[block.a + i], new[block.b + i]) for block in matcher.get_matching_blocks() for i in range(block.size)]
 
 
-_NOT_SAID = frozenset({"id", "named", "path", "line", "next", "target", *BRANCH_KEYS})
+_NOT_SAID = frozenset({"id", "key", "named", "path", "line", "next", "target", *BRANCH_KEYS})
 
 
 def _fingerprint(step: dict[str, Any]) -> str:
