@@ -19,6 +19,13 @@ SENTENCES: dict[str, str] = {
     "postponed_hours": N_("Waits for the hours in which messages may go out."),
     "postponed_limit": N_("Waits, because this contact has had as many messages as the limit allows."),
     "postponed_holiday": N_("Waits, because of a holiday."),
+    "source_stale": N_("Waits: what we know from outside is too old to decide by."),
+    "held_plugin": N_("Waits: the plugin that carries it out is switched off or missing."),
+    "postponed_address": N_(
+        "Waits until tomorrow: this journey has written to this address today, for another contact."
+    ),
+    "held_calendar": N_("Waits, because the holiday calendar that the journey asks for is not there."),
+    "skipped_address": N_("Not sent: this journey had written to this address that day, for another contact."),
     "skipped_too_late": N_("Not sent: by the time it could go out it would have been too late."),
     "skipped_limit": N_("Not sent: this contact has had as many messages as the limit allows."),
     "skipped_hours": N_("Not sent: it was outside the hours in which messages may go out."),
@@ -51,7 +58,18 @@ SENTENCES: dict[str, str] = {
 }
 
 _KINDS: dict[Kind, frozenset[str]] = {
-    "waiting": frozenset({"queued", "postponed_hours", "postponed_limit", "postponed_holiday"}),
+    "waiting": frozenset(
+        {
+            "queued",
+            "postponed_hours",
+            "postponed_limit",
+            "postponed_holiday",
+            "postponed_address",
+            "held_calendar",
+            "source_stale",
+            "held_plugin",
+        }
+    ),
     "choice": frozenset({"opted_out", "complained", "suppressed_complaint", "no_consent"}),
     "technical": frozenset(
         {

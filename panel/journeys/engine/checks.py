@@ -6,11 +6,9 @@ reason; "not now" says when.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,30 +16,15 @@ from sqlalchemy.orm import Session
 from panel.contacts.models import Contact
 from panel.db import connection_of, rows_of, table_of
 from panel.journeys.engine.advance import stopped_by
-from panel.journeys.engine.conditions import Facts, Needs, judge, needs
+from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, judge, needs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, people, zone_of
-from panel.journeys.engine.holidays import calendar_for
-from panel.journeys.engine.hours import hours_for, next_open
-from panel.journeys.engine.limits import first_over, limits_for, window_start
 from panel.journeys.engine.programs import Program, programs
 from panel.journeys.engine.reach import Reach, assess
+from panel.journeys.engine.undecided import LOOK_AGAIN
+from panel.journeys.engine.when import Decision, Willing, when
 from panel.journeys.models import Enrolment, Journey
-from panel.messages.models import Message
 
-COUNTED = ("on_wire", "sent", "delivered", "bounced", "unknown")
 NO_SETTINGS: dict[str, Any] = {"time_zone": "contact"}
-Verdict = Literal["go", "wait", "skip", "cancel", "end"]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """`go`; `wait` until `not_before`; `skip` or `cancel` with a reason; `end` ends the run too (stopped, excluded)."""
-
-    verdict: Verdict
-    reason: str | None = None
-    not_before: datetime | None = None
-    address: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 def lock_contacts(session: Session, contact_ids: Sequence[int]) -> None:
@@ -67,27 +50,22 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
         other = {one["contact_id"]: one["address"] for one in messages if one["rules"].get("to")}
         if other:  # `to:` in the send step: the address was chosen when the message was planned
             reach[purpose] |= assess(session, list(other), channel, purpose, at=other)
-    undecided: list[tuple[Mapping[str, Any], Mapping[str, Any], Any]] = []
+    address = {one["id"]: reach[one["purpose"]][one["contact_id"]].address for one in messages}
+    willing: list[Willing] = []
     decisions: dict[int, Decision] = {}
     for one in messages:
         run = runs.get(one["enrolment_id"]) if one["enrolment_id"] else None
         program = known.get(run["version_id"]) if run else None
+        person = persons.get(one["contact_id"])
         early = _about_the_run(one, run, program, states, facts.get(one["id"]), now)
-        early = early or _about_the_contact(one, persons.get(one["contact_id"]), reach[one["purpose"]], now)
+        early = early or _about_the_contact(one, person, reach[one["purpose"]])
         if early is not None:
             decisions[one["id"]] = early
             continue
         settings = program.settings if program else NO_SETTINGS
-        zone, zone_from = zone_of(settings, persons.get(one["contact_id"]), business)
-        late = _about_the_hour(one, settings, zone, zone_from, business, now)
-        if late is not None:
-            decisions[one["id"]] = late
-        else:
-            undecided.append((one, settings, zone))
-    address = {one["id"]: reach[one["purpose"]][one["contact_id"]].address for one in messages}
-    for id_, decision in _about_limits(session, undecided, channel, now).items():
-        decisions[id_] = decision or Decision("go", address=address[id_])
-    return decisions
+        zone, zone_from = zone_of(settings, person, business)
+        willing.append(Willing(one, settings, zone, zone_from, address[one["id"]]))
+    return decisions | when(session, willing, business, now)
 
 
 def decide_calls(session: Session, messages: Sequence[Mapping[str, Any]], now: datetime) -> dict[int, Decision]:
@@ -122,89 +100,26 @@ def _about_the_run(
         return Decision("wait", "journey_paused", one["not_before"])
     if facts is None:
         return None
-    stopped = stopped_by(program, facts)
+    try:
+        stopped = stopped_by(program, facts)
+    except UndecidedError as error:
+        return Decision("wait", "source_stale", now + LOOK_AGAIN, detail={"condition": error.tree})
     if stopped is not None:
         return Decision("end", "stopped", detail=stopped)
     if program.resolved.get("exclude_if"):
         tree = judge(program.resolved["exclude_if"], facts)
+        if tree["result"] is None:
+            return Decision("wait", "source_stale", now + LOOK_AGAIN, detail={"condition": tree})
         if tree["result"]:
             return Decision("end", "excluded", detail={"condition": tree})
     return None
 
 
-def _about_the_contact(
-    one: Mapping[str, Any], person: Person | None, reach: Mapping[int, Reach], now: datetime
-) -> Decision | None:
+def _about_the_contact(one: Mapping[str, Any], person: Person | None, reach: Mapping[int, Reach]) -> Decision | None:
     if person is None or person.erased_at is not None:
         return Decision("cancel", "contact_erased")
-    if one["expires_at"] is not None and now > one["expires_at"]:
-        return Decision("skip", "skipped_too_late", detail={"expired_at": one["expires_at"].isoformat()})
     reason = reach[one["contact_id"]].reason
     return Decision("skip", reason) if reason else None
-
-
-def _about_the_hour(
-    one: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    zone: Any,
-    zone_from: str,
-    business: Company,
-    now: datetime,
-) -> Decision | None:
-    hours = hours_for(settings, one["channel"], one["rules"].get("send_hours"))
-    opens = next_open(hours, now, zone, calendar_for((hours or {}).get("calendar"), business.country))
-    if opens is not None and opens <= now:
-        return None
-    if opens is None or (hours or {}).get("outside") == "skip":
-        return Decision("skip", "skipped_hours", detail={"hours": dict(hours or {}), "zone": str(zone)})
-    return Decision(
-        "wait", "postponed_hours", opens, detail={"hours": dict(hours or {}), "zone": str(zone), "zone_from": zone_from}
-    )
-
-
-def _about_limits(
-    session: Session,
-    undecided: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Any]],
-    channel: str,
-    now: datetime,
-) -> dict[int, Decision | None]:
-    found: dict[int, Decision | None] = {one["id"]: None for one, _, _ in undecided}
-    limited = []
-    for one, settings, zone in undecided:
-        limits = limits_for(settings, channel)
-        free = one["purpose"] == "service" and one["rules"].get("ignore_limits")
-        if limits and not free:
-            limited.append((one, settings, zone, limits))
-    if not limited:
-        return found
-    start = min(window_start(limit, now, zone) for _, _, zone, limits in limited for limit, _ in limits)
-    sent = _sent(session, [one["contact_id"] for one, *_ in limited], start)
-    for one, settings, zone, limits in limited:
-        over = first_over(limits, sent.get(one["contact_id"], ()), channel, now, zone)
-        if over is None:
-            continue
-        detail = {"limit": dict(over.limit), "free_at": over.free_at.isoformat()}
-        if (settings.get("limits") or {}).get("when_over") == "skip":
-            found[one["id"]] = Decision("skip", "skipped_limit", detail=detail)
-        else:
-            found[one["id"]] = Decision(
-                "wait", "postponed_limit", max(over.free_at, now + timedelta(seconds=1)), detail=detail
-            )
-    return found
-
-
-def _sent(session: Session, contact_ids: Sequence[int], since: datetime) -> dict[int, list[tuple[str, datetime]]]:
-    found: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
-    query = select(Message.contact_id, Message.channel, Message.wire_at).where(
-        Message.contact_id.in_(contact_ids),
-        Message.wire_at >= since,
-        Message.status.in_(COUNTED),
-        Message.kind == "message",
-    )
-    for contact_id, channel, at in connection_of(session).execute(query):
-        if at is not None:
-            found[contact_id].append((channel, at))
-    return found
 
 
 def _runs(session: Session, enrolment_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:

@@ -1,11 +1,15 @@
 """Conditions, as a pure function over what is known of one contact, with the trace of what was seen.
 
 `needs` says what must be loaded first, so that a whole batch of contacts is read in a handful of queries (see `facts`).
+
+A result is True, False or None: None when it cannot be decided now, because the source of the facts has been silent for
+too long (language rule 2d.10) or the plugin that judges is away. Whoever asks must wait then, not guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -57,6 +61,9 @@ class Facts:
     entered_at: datetime | None = None
     step_began_at: datetime | None = None
     step_times: Mapping[str, datetime] = field(default_factory=dict)
+    prefers: str | None = None  # the channel answered best, when there is evidence
+    checks: Mapping[str, bool | None] = field(default_factory=dict)  # by `check_key`; None: the plugin is away
+    stale: Collection[str] = ()  # kinds of events whose source has been silent for too long
 
 
 @dataclass
@@ -70,6 +77,9 @@ class Needs:
     channels: set[str] = field(default_factory=set)
     messages: bool = False
     journeys: bool = False
+    step_times: bool = False
+    prefers: bool = False
+    checks: dict[str, Condition] = field(default_factory=dict)
 
     def add(self, other: Needs) -> None:
         self.tags |= other.tags
@@ -79,6 +89,9 @@ class Needs:
         self.channels |= other.channels
         self.messages |= other.messages
         self.journeys |= other.journeys
+        self.step_times |= other.step_times
+        self.prefers |= other.prefers
+        self.checks |= other.checks
 
 
 def walk(condition: Condition | None) -> Iterator[Condition]:
@@ -107,17 +120,63 @@ def needs(condition: Condition | None) -> Needs:
                 found.fields.add(one["field"])
         elif test in ("happened", "not_happened"):
             found.kinds.add(one["event"])
+            found.step_times |= one.get("since") not in (None, "entry", "this_step")
+            names = {line["field"] for line in one.get("where") or ()}
+            found.fields |= {name for name in names if not name.startswith(("event.", "run.", "entry."))}
         elif test == "message":
             found.messages = True
         elif test == "can_reach":
             found.channels.add(one["channel"])
         elif test == "in_journey":
             found.journeys = True
+        elif test == "prefers":
+            found.prefers = True
+        elif test == "check":
+            found.checks[check_key(one)] = one
     return found
 
 
+def check_key(condition: Condition) -> str:
+    """What makes two `check:` conditions the same: the name and the settings."""
+    return f"{condition['name']} {json.dumps(condition.get('with') or {}, sort_keys=True, ensure_ascii=False)}"
+
+
+class UndecidedError(Exception):
+    """A condition cannot be decided now; `tree` says which part and why."""
+
+    def __init__(self, tree: Mapping[str, Any]) -> None:
+        super().__init__(why_undecided(tree))
+        self.tree = tree
+
+
 def holds(condition: Condition | None, facts: Facts) -> bool:
-    return condition is None or judge(condition, facts)["result"]
+    """Whether it holds. Raises UndecidedError when that cannot be said now."""
+    if condition is None:
+        return True
+    tree = judge(condition, facts)
+    if tree["result"] is None:
+        raise UndecidedError(tree)
+    return bool(tree["result"])
+
+
+def why_undecided(tree: Mapping[str, Any]) -> str:
+    """The event or the plugin's condition that cannot be known now; empty when everything is decided."""
+    if tree["result"] is not None:
+        return ""
+    for part in tree.get("of") or ():
+        if found := why_undecided(part):
+            return found
+    return str(tree.get("event") or tree.get("name") or "")
+
+
+def _all(results: Iterable[bool | None]) -> bool | None:
+    seen = set(results)
+    return False if False in seen else None if None in seen else True
+
+
+def _any(results: Iterable[bool | None]) -> bool | None:
+    seen = set(results)
+    return True if True in seen else None if None in seen else False
 
 
 def judge(condition: Condition, facts: Facts) -> dict[str, Any]:
@@ -126,10 +185,11 @@ def judge(condition: Condition, facts: Facts) -> dict[str, Any]:
     if test in ("all", "any"):
         parts = [judge(one, facts) for one in condition["of"]]
         results = [part["result"] for part in parts]
-        return {"test": test, "result": all(results) if test == "all" else any(results), "of": parts}
+        return {"test": test, "result": _all(results) if test == "all" else _any(results), "of": parts}
     if test == "not":
         part = judge(condition["of"], facts)
-        return {"test": "not", "result": not part["result"], "of": [part]}
+        opposite = None if part["result"] is None else not part["result"]
+        return {"test": "not", "result": opposite, "of": [part]}
     result, seen = _TESTS[test](condition, facts)
     return {**_plain(condition), "result": result, "seen": seen}
 
@@ -166,17 +226,34 @@ def _field(condition: Condition, facts: Facts) -> tuple[bool, Any]:
     return matches(condition, value, facts), _readable(value)
 
 
-def _happened(condition: Condition, facts: Facts) -> tuple[bool, Any]:
-    found = list(_matching_events(condition, facts))
+def _happened(condition: Condition, facts: Facts) -> tuple[bool | None, Any]:
+    found = list(counted_events(condition, facts))
     times = condition.get("times")
     result = _compare_count(times["op"], len(found), int(times["n"])) if times else bool(found)
     seen = {"count": len(found), "last": found[-1].occurred_at.isoformat() if found else None}
+    if condition["event"] in facts.stale and not _proven(times, result):
+        return None, {**seen, "stale": True}
     return result, seen
 
 
-def _not_happened(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+def _proven(times: Mapping[str, Any] | None, result: bool) -> bool:
+    """Whether events that have not arrived yet cannot change the answer: more of them only ever add."""
+    if times is None or times["op"] in ("at_least", "more_than"):
+        return result
+    return times["op"] in ("at_most", "less_than") and not result
+
+
+def _not_happened(condition: Condition, facts: Facts) -> tuple[bool | None, Any]:
     result, seen = _happened(condition, facts)
-    return not result, seen
+    return (None if result is None else not result), seen
+
+
+def _prefers(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    return facts.prefers == condition["channel"], facts.prefers
+
+
+def _check(condition: Condition, facts: Facts) -> tuple[bool | None, Any]:
+    return facts.checks.get(check_key(condition)), None
 
 
 _TESTS = {
@@ -188,10 +265,12 @@ _TESTS = {
     "field": _field,
     "happened": _happened,
     "not_happened": _not_happened,
+    "prefers": _prefers,
+    "check": _check,
 }
 
 
-def _matching_events(condition: Condition, facts: Facts) -> Iterator[PastEvent]:
+def counted_events(condition: Condition, facts: Facts) -> Iterator[PastEvent]:
     start: datetime | None = None
     if condition.get("within"):
         start = add(facts.now, condition["within"], facts.zone, -1)

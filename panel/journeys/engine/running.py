@@ -9,11 +9,11 @@ RUNNING = Running(
     verbs=frozenset(VERBS),
     triggers=frozenset(
         {"event", "contact_created", "joins_list", "leaves_list", "tag_added", "tag_removed", "form_submitted",
-         "page_visited", "manual"}
+         "page_visited", "manual", "date", "schedule"}
     ),
     conditions=frozenset(
         {"all", "any", "not", "field", "has_tag", "in_list", "in_journey", "happened", "not_happened", "message",
-         "can_reach"}
+         "can_reach", "prefers", "check"}
     ),
-    settings=frozenset({"sum", "if_already_in", "when_edited", "holidays", "month_day"}),
+    settings=frozenset({"sum", "if_already_in", "when_edited", "holidays", "earlier", "month_day", "preferred", "to"}),
 )  # fmt: skip

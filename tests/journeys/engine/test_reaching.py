@@ -56,7 +56,7 @@ def tried(world: World) -> list[tuple[str, str]]:
 
 def clicked(world: World, channel: str) -> None:
     [message] = world.messages(channel=channel)
-    world.do(report, state="replied", at=world.now, key=message.our_message_id)
+    world.do(report, state="replied", at=world.now, source="test", key=message.our_message_id)
 
 
 def test_a_click_on_the_first_channel_is_enough(card: World) -> None:
@@ -124,7 +124,7 @@ def test_a_late_bounce_does_not_use_up_the_time_of_the_channel(card: World) -> N
     card.event(dana, "card_expired")
     card.play(timedelta(hours=3))
     [mail] = card.messages()
-    card.do(report, state="bounced_hard", at=card.now, key=mail.our_message_id)
+    card.do(report, state="bounced_hard", at=card.now, source="test", key=mail.our_message_id)
     card.work()
     assert [one.channel for one in card.messages()] == ["email", "sms"]
 

@@ -17,6 +17,9 @@ Step = Mapping[str, Any]
 def if_(batch: Batch, step: Step, group: list[Run]) -> None:
     for run, facts in zip(group, batch.facts(group, group[0].program.step_needs(step)), strict=True):
         tree = judge(step["cond"], facts)
+        if tree["result"] is None:
+            batch.stand_undecided(run, tree)
+            continue
         run.finish("branch", batch.now, "then" if tree["result"] else "else", condition=tree)
 
 
@@ -26,6 +29,9 @@ def choose(batch: Batch, step: Step, group: list[Run]) -> None:
         for index, option in enumerate(step["options"]):
             tree = judge(option["when"], facts)
             seen.append(tree)
+            if tree["result"] is None:
+                batch.stand_undecided(run, tree)
+                break
             if tree["result"]:
                 run.finish("branch", batch.now, f"option:{index}", branch=option.get("name") or index, conditions=seen)
                 break

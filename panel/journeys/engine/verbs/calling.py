@@ -22,8 +22,8 @@ ACTION = "action"  # the channel of all calls in the ledger
 
 def call(batch: Batch, step: Step, group: list[Run]) -> None:
     """The run goes on when the action was carried out, or certainly will not be."""
-    look_at_sent(batch, [run for run in group if run.phase == "sending"])
     fresh = [run for run in group if run.phase != "sending"]
+    look_at_sent(batch, [run for run in group if run.phase == "sending"])
     if not fresh:
         return
     if step["action"] not in manager.current().actions():

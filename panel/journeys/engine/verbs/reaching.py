@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from panel.db import next_ids, rows_of, table_of
-from panel.journeys.engine.conditions import Facts, event_matches, holds
+from panel.journeys.engine.conditions import Facts, event_matches, judge
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.reach import TemplateChannels, assess, in_order_of_preference, template_channels
 from panel.journeys.engine.runs import Run
@@ -141,7 +141,11 @@ def _try_next(batch: Batch, step: Step, going_on: list[tuple[Run, Facts, int]], 
     for run, facts, first in going_on:
         for number in range(first, len(step["try"])):
             attempt = step["try"][number]
-            if attempt.get("only_if") and not holds(attempt["only_if"], facts):
+            tree = judge(attempt["only_if"], facts) if attempt.get("only_if") else {"result": True}
+            if tree["result"] is None:
+                batch.stand_undecided(run, tree)
+                break
+            if not tree["result"]:
                 _note(run, number, attempt["via"], "passed_condition")
                 continue
             names = orders[run.contact_id] if attempt["via"] == "preferred" else (attempt["via"],)

@@ -52,8 +52,11 @@ def start_journey(batch: Batch, step: Step, group: list[Run]) -> None:
             )
         )
     for run, outcome in zip(group, consider(batch.session, starts, batch.now), strict=True):
-        run.finish("done", batch.now, reason=None if outcome.code == "entered" else outcome.code,
-                   journey=step["journey"], enrolment=outcome.enrolment_id, **dict(outcome.detail))  # fmt: skip
+        refused = None if outcome.code == "entered" else outcome.code
+        run.finish(
+            "done", batch.now, reason=refused, journey=step["journey"], started=outcome.enrolment_id,
+            seen=dict(outcome.detail),
+        )  # fmt: skip
 
 
 def stop_journey(batch: Batch, step: Step, group: list[Run]) -> None:
