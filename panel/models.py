@@ -12,10 +12,13 @@ FEATURES = (
     "timeline",
     "contacts",
     "consent",
+    "tasks",
     "messages",
     "tracking",
     "imports",
+    "experiments",
     "journeys",
+    "segments",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
@@ -12,19 +13,22 @@ from panel.contacts import queries
 from panel.contacts.models import Contact, ContactAddress, ContactMerge, ContactTag, FieldValue, ListMember
 from panel.contacts.origin import PANEL, By, event_by
 from panel.contacts.sets import among
+from panel.staff.notices import forget_notices
 from panel.timeline.models import Event
 from panel.timeline.operations import record_many
 from panel.timeline.registry import types
 
 CHUNK = 500
+# What other features know about contacts and must forget with them, in the same transaction.
+also_forgets: set[Callable[[Session, Collection[int], datetime], None]] = set()
 
 
 def erase(session: Session, contact_id: int, *, by: By = PANEL, now: datetime | None = None) -> bool:
     """Erase a contact and everything merged into it; False when it is erased already.
 
-    Names, addresses, values, lists and tags go; events lose the values that their type declares as personal, and all
-    values when their type is not known here any more. Blocks on addresses stay, so that an import cannot bring the
-    person back by mistake.
+    Names, addresses, values, lists, tags and what colleagues were told go; events lose the values that their type
+    declares as personal, and all values when their type is not known here any more. Blocks on addresses stay, so that
+    an import cannot bring the person back by mistake.
     """
     at = now or clock.now()
     contact_id = queries.canonical(session, contact_id)
@@ -49,6 +53,9 @@ def erase(session: Session, contact_id: int, *, by: By = PANEL, now: datetime | 
     )
     for id_ in ids:
         _erase_events(session, id_)
+    forget_notices(session, ids)
+    for forget in also_forgets:
+        forget(session, ids, at)
     session.expire_all()
     record_many(session, [event_by(by, contact_id, "contact_erased", at, {})])
     return True

@@ -33,8 +33,8 @@ class FieldInfo:
 
     @property
     def writable(self) -> bool:
-        """False for what is made when it is needed, like the personal link."""
-        return self.type != "link"
+        """False for what is made when it is needed (the personal link) and for what is only raised or lowered."""
+        return self.type != "link" and self.name != "score"
 
     def __hash__(self) -> int:
         return hash((self.name, self.id))
@@ -74,6 +74,7 @@ BUILT_IN: dict[str, FieldInfo] = dict(
                   "כתובת למשלוח", "כתובת דואר", "כתובת מגורים", "آدرس", "نشانی پستی", "آدرس پستی"),
         _built_in("personal_link", "personal link", "קישור אישי", "پیوند شخصی", "personal page", "לינק אישי",
                   "لینک شخصی", type="link"),
+        _built_in("score", "score", "ניקוד", "امتیاز", type="number"),
     )
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from panel.db import Base, BigId
@@ -34,6 +34,7 @@ class Contact(Base):
         String(120), unique=True
     )  # the business's own number for this contact
     search_text: Mapped[str] = mapped_column(Text, default="")
+    score: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # journeys raise and lower it
     merged_into_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("contacts.id"))
     erased_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

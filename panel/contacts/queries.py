@@ -192,6 +192,11 @@ def values_many(
     for name in names & ADDRESS_KINDS.keys():
         for id_, value in primary_addresses(session, contact_ids, ADDRESS_KINDS[name]).items():
             found[id_][name] = value
+    if "score" in names:
+        for id_, score in session.execute(
+            select(Contact.id, Contact.score).where(among(session, Contact.id, contact_ids))
+        ):
+            found[id_]["score"] = str(score)
     custom = {info.id: info.name for info in infos if info.id is not None}
     if custom:
         rows = session.execute(

@@ -24,6 +24,8 @@ ENTRY: dict[str, str] = {
     "too_deep": N_("Journeys had started one another too many times in a row."),
     "journey_circle": N_("This journey had led here itself within a day; journeys do not run in a circle."),
     "contact_erased": N_("The contact was erased."),
+    "date_changed": N_("The date that should have started it was changed or taken away before its day came."),
+    "too_late": N_("Its day had passed by longer than this journey allows, because nothing was running in between."),
     "source_stale": N_("The outside data was too old to be trusted, so nobody was taken in."),
 }
 
@@ -50,6 +52,7 @@ STEP: dict[str, str] = {
     "held_unknown": N_("Stands still: nobody knows whether the message went out. A person decides."),
     "moved_to_version": N_("Went on in a newer version of the journey."),
     "date_has_passed": N_("The date it should have waited for had already passed."),
+    "task_cancelled": N_("The task was taken back; the journey went on."),
     "max_times": N_("Went back as often as it may."),
 }
 

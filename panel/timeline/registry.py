@@ -17,6 +17,8 @@ _LIST = EventField("list", N_("list"), personal=False)
 _TAG = EventField("tag", N_("tag"), personal=False)
 _ACTION = EventField("action", N_("action"), personal=False)
 _AMOUNT = EventField("amount", N_("amount"), "money")
+_TITLE = EventField("title", N_("what to do"))
+_WHO = EventField("who", N_("who"), personal=False)
 
 CORE = (
     EventType(
@@ -56,6 +58,19 @@ CORE = (
     EventType("suppression_lifted", N_("Block removed"), N_("%(address)s may be used for %(channel)s again"),
               "circle-check", "consent", (_ADDRESS, _CHANNEL), starts=False),
     EventType("note_added", N_("Note"), N_("%(text)s"), "note", "notes", (EventField("text", N_("text")),)),
+    EventType("task_created", N_("Task given"), N_("Task for %(who)s: %(title)s"), "checkbox", "notes",
+              (_TITLE, _WHO, EventField("due", N_("due"), "date", personal=False)), starts=False),
+    EventType("task_done", N_("Task done"), N_("Task done: %(title)s"), "circle-check", "notes",
+              (_TITLE, EventField("outcome", N_("how it went"))), tone="good"),
+    EventType("task_cancelled", N_("Task taken back"), N_("Task taken back: %(title)s"), "circle-x", "notes",
+              (_TITLE, _REASON)),
+    EventType("task_reopened", N_("Task opened again"), N_("Task opened again: %(title)s"), "arrow-back-up", "notes",
+              (_TITLE,), starts=False),
+    EventType("task_assigned", N_("Task handed over"), N_("Task handed over to %(who)s: %(title)s"),
+              "switch-horizontal", "notes", (_TITLE, _WHO), starts=False),
+    EventType("score_changed", N_("Score changed"), N_("Score changed by %(by)s, now %(score)s"), "number",
+              "engagement", (EventField("by", N_("by"), "number", personal=False),
+                             EventField("score", N_("score"), "number", personal=False))),
     # A message is one item on the screen; these fold beneath it.
     EventType("message_sent", N_("Message sent"), N_("Sent: %(subject)s"), "send", "messages",
               (_CHANNEL, _ADDRESS, _SUBJECT, EventField("step", N_("step"), personal=False))),

@@ -12,6 +12,7 @@ from panel.db import connection_of
 from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
+from panel.tasks.operations import cancel_awaited
 from panel.timeline.operations import NewEvent, record_many
 
 
@@ -25,7 +26,8 @@ def end_runs(
     detail: dict[int, dict[str, object]] | None = None,
     user_id: int | None = None,
 ) -> None:
-    """End open runs: `status` finished | goal | stopped | excluded | removed. Queued messages are cancelled."""
+    """End open runs: `status` finished | goal | stopped | excluded | removed. Queued messages are cancelled,
+    and so are open tasks at which the runs stood."""
     rows = (
         connection_of(session)
         .execute(
@@ -44,6 +46,8 @@ def end_runs(
         .values(status=status, reason=reason, ended_at=now, due_at=None, phase="")
     )
     cancel_queued(session, ids, "excluded" if reason == "excluded" else "stopped")
+    if status != "finished":
+        cancel_awaited(session, ids, reason, now)
     known = programs(session, {row.version_id for row in rows})
     record_many(
         session,

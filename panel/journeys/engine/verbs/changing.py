@@ -1,13 +1,15 @@
-"""`tag`, `untag`, lists, `set`, `note`: what a step writes on the contact."""
+"""`tag`, `untag`, lists, `set`, `score`, `note`: what a step writes on the contact."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from panel.contacts.memberships import add_tag_many, join_list_many, leave_list_many, remove_tag_many
 from panel.contacts.operations import note_many, update_contact
 from panel.contacts.origin import By
+from panel.contacts.scores import change_scores
 from panel.journeys.engine.runs import Run
 from panel.messages.texts import fill_texts
 
@@ -57,6 +59,14 @@ def set_(batch: Batch, step: Step, group: list[Run]) -> None:
         values = {name: filled[run.id] for name, filled in texts.items()}
         changed = update_contact(batch.session, run.contact_id, values, by=authors[run.contact_id], now=batch.now)
         run.finish("done", batch.now, values=values, changed=changed)
+
+
+def score(batch: Batch, step: Step, group: list[Run]) -> None:
+    runs = Counter(run.contact_id for run in group)  # two runs of one contact count twice
+    changes = {contact_id: times * step["by"] for contact_id, times in runs.items()}
+    scores = change_scores(batch.session, changes, by=authors_of(group), now=batch.now)
+    for run in group:
+        run.finish("done", batch.now, by=step["by"], score=scores.get(run.contact_id))
 
 
 def note(batch: Batch, step: Step, group: list[Run]) -> None:

@@ -1,0 +1,101 @@
+"""Who is meant by a name: a colleague or a role, as journeys write it (`for: sales`, `owner: dana`, `who: יוסי`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from panel.db import connection_of
+from panel.staff.models import Role, User, user_roles
+from panel.staff.rules import RoleName
+
+# Words for a role that people write; a colleague whose name or handle is such a word goes before them.
+ROLE_WORDS: dict[RoleName, tuple[str, ...]] = {
+    RoleName.OWNER: ("owner", "owners", "admin", "admins", "manager", "management", "הבעלים", "בעלים", "מנהל", "מנהלת",
+                     "מנהלים", "הנהלה", "مالک", "مدیر", "مدیران", "مدیریت"),
+    RoleName.MARKETING: ("marketing", "marketers", "שיווק", "بازاریابی"),
+    RoleName.SUPPORT: ("support", "sales", "service", "תמיכה", "מכירות", "שירות", "שירות לקוחות", "پشتیبانی", "فروش",
+                       "خدمات"),
+    RoleName.VIEWER: ("viewer", "viewers", "צופה", "צופים", "بیننده"),
+}  # fmt: skip
+_ROLE_OF = {word: role for role, words in ROLE_WORDS.items() for word in words}
+
+
+@dataclass(frozen=True)
+class Meant:
+    """A colleague, or everybody in a role. `asked_for` is a name that nobody here has; then the owners are meant."""
+
+    user_id: int | None = None
+    role: str | None = None
+    asked_for: str = ""
+
+
+OWNERS = Meant(role=RoleName.OWNER.value)
+
+
+@dataclass(frozen=True)
+class Colleague:
+    id: int
+    name: str
+    email: str
+    handle: str | None
+    active: bool
+    roles: frozenset[str]
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.email
+
+
+class Directory:
+    """Everybody who works here, read once."""
+
+    def __init__(self, session: Session) -> None:
+        connection = connection_of(session)
+        roles: dict[int, set[str]] = defaultdict(set)
+        query = select(user_roles.c.user_id, Role.name).join(Role, Role.id == user_roles.c.role_id)
+        for user_id, name in connection.execute(query):
+            roles[user_id].add(name)
+        rows = connection.execute(select(User.id, User.name, User.email, User.handle, User.active).order_by(User.id))
+        self.everybody = {
+            row.id: Colleague(row.id, row.name or "", row.email, row.handle, row.active, frozenset(roles[row.id]))
+            for row in rows
+        }
+
+    def meant(self, name: str | None) -> Meant:
+        """Whom `name` means. Nobody at all, a name of two people, or one who left: the owners, with the name kept."""
+        wanted = _folded(name)
+        if not wanted:
+            return OWNERS
+        for spelling in _SPELLINGS:
+            found = {one.id for one in self.everybody.values() if one.active and _folded(spelling(one)) == wanted}
+            if len(found) == 1:
+                return Meant(user_id=found.pop())
+        role = _ROLE_OF.get(wanted)
+        return Meant(role=role.value) if role else Meant(role=RoleName.OWNER.value, asked_for=str(name).strip()[:200])
+
+    def members(self, meant: Meant) -> list[int]:
+        """The active colleagues who are meant; the owners when there are none."""
+        if meant.user_id is not None:
+            one = self.everybody.get(meant.user_id)
+            return [one.id] if one is not None and one.active else self._in_role(RoleName.OWNER.value)
+        return self._in_role(meant.role or "") or self._in_role(RoleName.OWNER.value)
+
+    def _in_role(self, role: str) -> list[int]:
+        return [one.id for one in self.everybody.values() if one.active and role in one.roles]
+
+
+_SPELLINGS = (
+    lambda one: one.handle,
+    lambda one: one.email,
+    lambda one: one.name,
+    lambda one: one.email.split("@")[0],
+    lambda one: one.name.split(" ")[0],
+)
+
+
+def _folded(name: str | None) -> str:
+    return " ".join((name or "").casefold().replace("\u200c", " ").split())
