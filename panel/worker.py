@@ -16,6 +16,7 @@ from panel.bare import bare_app
 from panel.jobs import ticker, work
 from panel.jobs.broker import redis_url
 from panel.jobs.heartbeats import Heart
+from panel.journeys.engine import marks
 from panel.plugin_manager.manager import current
 from panel.processes import lifeline
 from panel.processes.services import write_services
@@ -34,12 +35,16 @@ def main(arguments: list[str]) -> int:
         with app.app_context():
             yield
 
+    # Before anything is done: a restored database must not send what its lost time has sent already.
+    with app.app_context():
+        marks.look(config.instance)
     if kind == "ticker":
 
         def note_services() -> None:
             services = current().services()
             commands = {name: (service.module, *service.args) for name, service in services.items()}
             write_services(config.instance, commands)
+            marks.look(config.instance)
 
         ticker.run(redis_url(config), config.workers, number, around, each_tick=note_services)
     elif kind == "worker":

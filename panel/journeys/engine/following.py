@@ -1,6 +1,7 @@
 """What follows a step, and under which version: people inside move to an edited journey between steps. Pure.
 
-A step is known across versions by its key (`language.program.carry_over`): it keeps it when it is moved, or named later.
+A step is known across versions by its key (`language.program.carry_over`): moved, or named later,
+it keeps it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def following(own: Program, live: Program | None, finished: Step, how: str) -> t
 
 
 def begins_as(own: Program, live: Program, step: Step) -> str | None:
-    """The same step in the live version, for a run that stands before it; None when it is gone or in another variant."""
+    """The same step in the live version, for a run that stands before it; None: gone, or in another variant."""
     same = live.by_key.get(key_of(step))
     given = own.places.get(step["id"], frozenset())
     if same is None or same["verb"] != step["verb"] or not live.places.get(same["id"], frozenset()) <= given:
