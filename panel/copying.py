@@ -1,6 +1,7 @@
-"""Many rows into one table by the quickest way a database has: COPY on PostgreSQL, plain executemany on SQLite.
+"""Many rows into one table by the quickest way a database has: binary COPY on PostgreSQL, executemany on SQLite.
 
 SQLAlchemy's insert spends several times the database's own time on each row; for some hundred rows use that instead.
+Values are converted column by column, and a value that stands in many rows (the same object) is converted once.
 """
 
 from __future__ import annotations
@@ -8,17 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Boolean, Connection, Date, Integer, LargeBinary, String, Table
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import JSON, Numeric
+from sqlalchemy.types import JSON, BigInteger, Float, Numeric
 
 from panel.db import UTCDateTime, to_micros
 
 Convert = Callable[[Any], Any]
+
+_EPOCH_2000 = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# What json would refuse stays refused: a date in an event's data is somebody's mistake, not a text.
+_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def put_rows(connection: Connection, model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -27,44 +35,94 @@ def put_rows(connection: Connection, model: Any, columns: Sequence[str], rows: I
     Values are those of the model's types (aware datetimes, Decimals, dicts). Texts must not contain NUL. Defaults that
     live in Python are not applied: name every column that needs a value.
     """
-    table = model.__table__
-    converts = [_converter(table.c[name].type, connection.dialect.name) for name in columns]
-    odd = [(at, convert) for at, convert in enumerate(converts) if convert is not None]
-    prepared = _converted(rows, odd) if odd else rows
-    names = ", ".join(columns)
+    way = _way(model.__table__, tuple(columns), connection.dialect.name)
+    prepared = way.prepare(rows)
     with _driver(connection) as raw:
-        if connection.dialect.name == "postgresql":
-            with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+        if way.is_postgresql:
+            with raw.cursor() as cursor, cursor.copy(way.copy) as copy:
+                copy.set_types(way.types)
+                write = copy.write_row
                 for row in prepared:
-                    copy.write_row(row)
+                    write(row)
         else:
-            holes = ", ".join("?" * len(columns))
-            raw.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({holes})", prepared)  # noqa: S608
+            raw.executemany(way.insert, prepared)
 
 
 def update_rows(connection: Connection, model: Any, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Update rows by their id. `columns` are the ones to set; each row is (id, value of the first column, ...)."""
-    table = model.__table__
-    names = ("id", *columns)
-    converts = [_converter(table.c[name].type, connection.dialect.name) for name in names]
-    odd = [(at, convert) for at, convert in enumerate(converts) if convert is not None]
-    prepared = list(_converted(rows, odd)) if odd else [list(row) for row in rows]
-    if not prepared:
+    """Update rows by their id. `columns` are the ones to set; each row is (value of the first column, ..., id)."""
+    if not rows:
         return
+    way = _way(model.__table__, (*columns, "id"), connection.dialect.name)
+    prepared = way.prepare(rows)
     with _driver(connection) as raw:
-        if connection.dialect.name == "postgresql":
-            # One statement over arrays: the server plans once, and there is one round trip.
-            types = (_array_type(table.c[name].type) for name in names)
-            holes = ", ".join(f"%s::{type_}[]" for type_ in types)
-            sets = ", ".join(f"{name} = v.{name}" for name in columns)
-            values = f"unnest({holes}) AS v({', '.join(names)})"
-            statement = f"UPDATE {table.name} t SET {sets} FROM {values} WHERE t.id = v.id"  # noqa: S608
+        if way.is_postgresql:
+            # Through a temporary table: COPY reads a row several times faster than arrays are written and parsed.
             with raw.cursor() as cursor:
-                cursor.execute(statement, [list(column) for column in zip(*prepared, strict=True)])
+                cursor.execute(way.create_temporary)
+                cursor.execute(way.empty_temporary)  # it may have been used before in this very transaction
+                with cursor.copy(way.copy_temporary) as copy:
+                    copy.set_types(way.types)
+                    write = copy.write_row
+                    for row in prepared:
+                        write(row)
+                cursor.execute(way.update_from_temporary)
         else:
-            sets = ", ".join(f"{name} = ?" for name in columns)
-            statement = f"UPDATE {table.name} SET {sets} WHERE id = ?"  # noqa: S608
-            raw.executemany(statement, [(*row[1:], row[0]) for row in prepared])
+            raw.executemany(way.update, prepared)
+
+
+class _Way:
+    """The statements and conversions for some columns of one table."""
+
+    def __init__(self, table: Table, columns: tuple[str, ...], dialect: str) -> None:
+        self.is_postgresql = dialect == "postgresql"
+        types = [table.c[name].type for name in columns]
+        converts = [_converter(type_, dialect) for type_ in types]
+        self.odd = [(at, convert) for at, convert in enumerate(converts) if convert is not None]
+        self.types = [_wire_type(type_) for type_ in types]
+        name, names = table.name, ", ".join(columns)
+        setting = columns[:-1]
+        holes = ", ".join("?" * len(columns))
+        self.insert = f"INSERT INTO {name} ({names}) VALUES ({holes})"  # noqa: S608
+        self.update = f"UPDATE {name} SET {', '.join(f'{one} = ?' for one in setting)} WHERE id = ?"  # noqa: S608
+        self.copy = f"COPY {name} ({names}) FROM STDIN (FORMAT BINARY)"
+        temporary = f"new_{name}_{abs(hash(columns)):x}"[:60]
+        self.create_temporary = (
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {temporary} ON COMMIT DELETE ROWS"
+            f" AS SELECT {names} FROM {name} LIMIT 0"  # noqa: S608
+        )
+        self.empty_temporary = f"DELETE FROM {temporary}"  # noqa: S608
+        self.copy_temporary = f"COPY {temporary} ({names}) FROM STDIN (FORMAT BINARY)"
+        sets = ", ".join(f"{one} = n.{one}" for one in setting)
+        self.update_from_temporary = f"UPDATE {name} t SET {sets} FROM {temporary} n WHERE t.id = n.id"  # noqa: S608
+
+    def prepare(self, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+        if not self.odd:
+            return rows
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        if not columns:
+            return ()
+        for at, convert in self.odd:
+            columns[at] = _each_once(columns[at], convert)
+        return zip(*columns, strict=True)
+
+
+@lru_cache(maxsize=200)
+def _way(table: Table, columns: tuple[str, ...], dialect: str) -> _Way:
+    return _Way(table, columns, dialect)
+
+
+def _each_once(values: Iterable[Any], convert: Convert) -> list[Any]:
+    """The values converted; the same object is converted once (`values` keeps all of them alive)."""
+    known: dict[int, Any] = {id(None): None}
+    found = []
+    for value in values:
+        place = id(value)
+        if place in known:
+            found.append(known[place])
+        else:
+            known[place] = one = convert(value)
+            found.append(one)
+    return found
 
 
 @contextmanager
@@ -77,41 +135,37 @@ def _driver(connection: Connection) -> Iterator[Any]:
         raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error
 
 
-def _array_type(type_: Any) -> str:
-    if isinstance(type_, JSON):
-        return "json"
-    if isinstance(type_, UTCDateTime):
-        return "timestamptz"
-    return {int: "bigint", bool: "boolean"}.get(type_.python_type, "text")
+def to_json(value: Any) -> str:
+    """JSON as it is stored. What orjson refuses (numbers over 64 bits, keys that are no texts) the slow way takes."""
+    try:
+        return orjson.dumps(value, option=_STRICT).decode()
+    except TypeError:
+        return json.dumps(value)
 
 
-def _converted(rows: Iterable[Sequence[Any]], odd: list[tuple[int, Convert]]) -> Iterable[list[Any]]:
-    for row in rows:
-        changed = list(row)
-        for at, convert in odd:
-            if changed[at] is not None:
-                changed[at] = convert(changed[at])
-        yield changed
+def from_json(text: str) -> Any:
+    """What `to_json` wrote, or the database's own JSON (which may hold what orjson refuses: NaN)."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
 
 
 def _converter(type_: Any, dialect: str) -> Convert | None:
     if isinstance(type_, JSON):
-        return _json
+        return to_json
+    if isinstance(type_, UTCDateTime):
+        return to_micros if dialect == "sqlite" else _micros_since_2000
     if dialect == "postgresql":
         return None
-    if isinstance(type_, UTCDateTime):
-        return _micros
     if isinstance(type_, Numeric):
         return _real
     return _day if type_.python_type is date else None
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value)
-
-
-def _micros(value: datetime) -> int:
-    return to_micros(value)
+def _micros_since_2000(value: datetime) -> int:
+    """A moment as PostgreSQL's binary format has it."""
+    return (value - _EPOCH_2000) // _MICROSECOND
 
 
 def _real(value: Decimal) -> float:
@@ -120,3 +174,14 @@ def _real(value: Decimal) -> float:
 
 def _day(value: date) -> str:
     return value.isoformat()
+
+
+def _wire_type(type_: Any) -> str:
+    """The type whose binary form is that of the column: a moment is eight bytes, JSON (not JSONB) is its text."""
+    if isinstance(type_, UTCDateTime | BigInteger):
+        return "int8"
+    for kind, name in ((JSON, "text"), (Boolean, "bool"), (Integer, "int4"), (Float, "float8"), (Numeric, "numeric"),
+                       (Date, "date"), (LargeBinary, "bytea"), (String, "text")):  # fmt: skip
+        if isinstance(type_, kind):
+            return name
+    raise TypeError(f"no binary form is known for {type_!r}")

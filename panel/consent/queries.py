@@ -46,19 +46,22 @@ def suppressed_many(session: Session, channel: str, addresses: Collection[str]) 
 
     A refusal covers every spelling of the same mailbox (+tags, Gmail's dots).
     """
+    if not addresses:
+        return {}
+    keys = {suppression_key(address) for address in addresses}
+    rows = session.execute(
+        select(Suppression.address, Suppression.reason).where(
+            among(session, Suppression.address, keys.union(addresses)),
+            or_(Suppression.channel == channel, Suppression.channel == ALL_CHANNELS),
+            Suppression.lifted_at.is_(None),
+        )
+    ).all()
+    if not rows:
+        return {}
     spellings: dict[str, list[str]] = defaultdict(list)
     for address in addresses:
         for key in {address, suppression_key(address)}:
             spellings[key].append(address)
-    if not spellings:
-        return {}
-    rows = session.execute(
-        select(Suppression.address, Suppression.reason).where(
-            among(session, Suppression.address, list(spellings)),
-            or_(Suppression.channel == channel, Suppression.channel == ALL_CHANNELS),
-            Suppression.lifted_at.is_(None),
-        )
-    )
     reasons: dict[str, set[str]] = defaultdict(set)
     for key, reason in rows:
         for address in spellings[key]:

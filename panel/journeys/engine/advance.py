@@ -13,34 +13,39 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.copying import put_rows, update_rows
-from panel.db import rows_of, table_of, writing
+from panel.db import writing
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
-from panel.journeys.engine import crash
-from panel.journeys.engine.conditions import Facts, Needs, event_matches, holds
+from panel.journeys.engine import crash, marks
+from panel.journeys.engine.claims import claim, count_due, moment_of
+from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, event_matches, holds, judge
 from panel.journeys.engine.ending import end_runs
-from panel.journeys.engine.facts import Asking, Company, company, load, people, zone_of
+from panel.journeys.engine.facts import Asking, Company, Person, company, happened, load, people, zone_of
+from panel.journeys.engine.flips import next_change
+from panel.journeys.engine.following import already_done, begins_as, key_of, visit
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import Program, live, programs
 from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run
-from panel.journeys.engine.turns import repeat
+from panel.journeys.engine.turns import repeat, uncollected
+from panel.journeys.engine.undecided import LOOK_AGAIN, tell_undecided
 from panel.journeys.engine.verbs import VERBS
 from panel.journeys.engine.verbs.sending import store_messages
-from panel.journeys.models import Enrolment, Journey, StepRun
+from panel.journeys.models import Enrolment, StepRun
 
-BATCH = 500
+BATCH = 1000
 TRACE_COLUMNS = (
     *("enrolment_id", "seq", "step_id", "path", "version_id", "kind", "outcome", "reason", "detail", "began_at"),
     "ended_at",
 )
-ENROLMENT_COLUMNS = ("version_id", "step_id", "step_began_at", "seq", "phase", "due_at", "wait", "data")
+ENROLMENT_COLUMNS = ("step_id", "step_began_at", "seq", "phase", "due_at", "wait")
 log = logging.getLogger(__name__)
 
 HOLD_SENTENCES = {
@@ -53,6 +58,10 @@ HOLD_SENTENCES = {
     "held_plugin": N_(
         "%(journey)s, step %(step)s: the channel %(channel)s is not available. Switch its plugin on, then retry."
     ),
+    "held_missing_journey": N_(
+        "%(journey)s, step %(step)s: the journey %(other)s is not there. Publish it or mend the step, then retry."
+    ),
+    "held_undecided": N_("%(journey)s, step %(step)s: a condition cannot be judged now: %(error)s"),
     "held_error": N_("%(journey)s, step %(step)s could not be carried out: %(error)s"),
     "held_unknown": N_(
         "%(journey)s, step %(step)s: we do not know whether the message went out. Decide, then it goes on."
@@ -67,19 +76,13 @@ def run(limit_seconds: float, argument: str = "") -> bool:
 
 def due(connection: Connection, now: datetime) -> int:
     """How many runs are due (counted up to 20,000), for the ticker."""
-    paused = select(Journey.id).where(Journey.state.in_(("paused", "draft")))
-    some = (
-        select(Enrolment.id)
-        .where(Enrolment.status == "active", Enrolment.due_at <= now, Enrolment.journey_id.not_in(paused))
-        .limit(20_000)
-    )
-    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+    return count_due(connection, now)
 
 
 def advance(limit: int = BATCH) -> int:
     """Advance up to `limit` due runs; returns how many were looked at. Needs an application context."""
-    with writing() as session:
-        done = advance_in(session, limit)
+    with uncollected(), writing() as session:
+        done = advance_in(session, limit) if marks.may_advance(session) else 0
         crash.point("before_advance_commit")
     crash.point("after_advance_commit")
     return done
@@ -88,26 +91,10 @@ def advance(limit: int = BATCH) -> int:
 def advance_in(session: Session, limit: int = BATCH) -> int:
     """The same within the caller's transaction (a simulation's, which is rolled back)."""
     now = clock.now()
-    rows = _claim(session, limit, now)
+    rows = claim(session.connection(), limit, now)
     if rows:
         _advance(session, rows, now)
     return len(rows)
-
-
-def _claim(session: Session, limit: int, now: datetime) -> list[Any]:
-    paused = select(Journey.id).where(Journey.state.in_(("paused", "draft")))
-    query = (
-        select(table_of(Enrolment))
-        .where(
-            Enrolment.status == "active",
-            Enrolment.due_at <= now,
-            Enrolment.journey_id.not_in(paused),
-        )
-        .order_by(Enrolment.priority, Enrolment.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return rows_of(session, query)
 
 
 def _advance(session: Session, rows: Sequence[Any], now: datetime) -> None:
@@ -125,19 +112,19 @@ def _advance(session: Session, rows: Sequence[Any], now: datetime) -> None:
         _advance(session, rows[middle:], now)
 
 
-def _hold_broken(session: Session, row: Mapping[str, Any], error: Exception, now: datetime) -> None:
-    log.error("run %s of %s held: %s", row["id"], row["journey_id"], traceback.format_exc())
+def _hold_broken(session: Session, row: Any, error: Exception, now: datetime) -> None:
+    log.error("run %s of %s held: %s", row.id, row.journey_id, traceback.format_exc())
     issue = _issue(
         session,
-        row["journey_id"],
-        row["step_id"],
+        row.journey_id,
+        row.step_id,
         "held_error",
         {"error": f"{type(error).__name__}: {error}"[:300]},
         now,
     )
     session.execute(
         update(Enrolment)
-        .where(Enrolment.id == row["id"])
+        .where(Enrolment.id == row.id)
         .values(status="held", reason="held_error", due_at=None, held_issue=issue)
     )
 
@@ -160,43 +147,58 @@ def _issue(
 class Batch:
     """Some due runs, taken through their steps together."""
 
-    def __init__(self, session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    def __init__(self, session: Session, rows: Sequence[Any], now: datetime) -> None:
+        """`rows` as `claims.claim` gives them."""
         self.session, self.now = session, now
         self.connection = session.connection()
         self.business: Company = company(session)
-        self.persons = people(session, {row["contact_id"] for row in rows})
-        self.programs = programs(session, {row["version_id"] for row in rows})
+        self.persons = people(session, {row.contact_id for row in rows})
+        self.programs = programs(session, {row.version_id for row in rows})
         self.live: dict[str, Program] = {one.id: one.program for one in live(session)}
-        self.runs = [self._run(row) for row in rows]
         self.messages: list[dict[str, Any]] = []
+        self._flips: dict[int, datetime] = {}  # per run: when time alone may fulfil one of its stop conditions
+        self.shared: dict[Any, Any] = {}  # what verbs work out once for many runs
+        self._zones: dict[tuple[int, str | None], tuple[ZoneInfo, str]] = {}
+        self._versions = [row.version_id for row in rows]
+        self._moment = moment_of(self.connection.dialect.name)
+        self.runs = [self._run(*row) for row in rows]
 
-    def _run(self, row: Mapping[str, Any]) -> Run:
-        program = self.programs[row["version_id"]]
-        person = self.persons.get(row["contact_id"])
-        zone, zone_from = zone_of(program.settings, person, self.business)
-        newest = self.live.get(row["journey_id"])
-        follows = newest is not None and newest.settings.get("when_edited", "follow") == "follow"
+    def _run(
+        self,
+        id_: int,
+        journey_id: str,
+        contact_id: int,
+        version_id: int,
+        step_id: str | None,
+        phase: str,
+        seq: int,
+        entered_at: Any,
+        step_began_at: Any,
+        wait: str | None,
+        data: str | None,
+        depth: int,
+        priority: int,
+    ) -> Run:
+        program = self.programs[version_id]
+        person = self.persons.get(contact_id)
+        newest = self.live.get(journey_id)
+        if newest is not None and (newest.version_id == version_id or not newest.moves_people):
+            newest = None
+        zone, zone_from = self._zone(program, person)
         return Run(
-            id=row["id"],
-            journey_id=row["journey_id"],
-            contact_id=row["contact_id"],
-            program=program,
-            step_id=row["step_id"],
-            phase=row["phase"],
-            seq=row["seq"],
-            entered_at=row["entered_at"],
-            step_began_at=row["step_began_at"],
-            wait=dict(row["wait"] or {}),
-            data=dict(row["data"] or {}),
-            depth=row["depth"],
-            priority=row["priority"],
-            person=person,
-            zone=zone,
-            zone_from=zone_from,
-            live=newest if follows and newest is not None and newest.version_id != program.version_id else None,
-        )
+            id_, journey_id, contact_id, program, step_id, phase, seq, self._moment(entered_at),
+            self._moment(step_began_at), wait, data, depth, priority, person, zone, zone_from, newest,
+        )  # fmt: skip
+
+    def _zone(self, program: Program, person: Person | None) -> tuple[ZoneInfo, str]:
+        place = (program.version_id, person.time_zone if person is not None else None)
+        found = self._zones.get(place)
+        if found is None:
+            found = self._zones[place] = zone_of(program.settings, person, self.business)
+        return found
 
     def go(self) -> None:
+        self._begin_under_live()
         self._leave_if_gone()
         self._stop_or_reach_goal()
         while active := [run for run in self.runs if not run.settled]:
@@ -211,17 +213,26 @@ class Batch:
                 self._take(group[0].program, step_id, group)
         self._write()
 
+    def _begin_under_live(self) -> None:
+        """A step that has not begun begins as it is written now: who was held by a mistake is freed by its mending."""
+        for run in self.runs:
+            if run.live is not None and not run.phase and run.step_id is not None:
+                same = begins_as(run.program, run.live, run.step)
+                if same is not None:
+                    run.step_id = same
+                    run.follow_live()
+
     def _leave_if_gone(self) -> None:
         for run in self.runs:
             if run.person is None or run.person.erased_at is not None:
                 run.end("removed", "contact_erased", self.now)
             elif run.person.merged_into_id is not None:
                 run.end("removed", "contact_merged", self.now)
-            elif self.now >= self.leave_at(run):
+            elif self.now - run.entered_at >= run.program.stays_at_least and self.now >= self.leave_at(run):
                 run.end("stopped", "stayed_too_long", self.now)
 
     def leave_at(self, run: Run) -> datetime:
-        return add(run.entered_at, run.program.settings.get("leave_after") or {"months": 12}, run.zone)
+        return add(run.entered_at, run.program.leave_after, run.zone)
 
     def _stop_or_reach_goal(self) -> None:
         """stop_when and goal act on what has happened since entry, whatever order it arrived in."""
@@ -231,11 +242,25 @@ class Batch:
             wanted.add(program.history_needs)
         if not active or wanted == Needs():
             return
+        if not any(run.program.stop_conditions for run in active):
+            # Only what happened counts: nearly always nothing did, and then there is nothing to judge.
+            since = min(run.entered_at for run in active)
+            met = happened(self.session, {run.contact_id for run in active}, wanted.kinds, since)
+            active = [run for run in active if run.contact_id in met]
+            if not active:
+                return
         for run, facts in zip(active, self.facts(active, wanted, since_entry=True), strict=True):
-            found = stopped_by(run.program, facts)
+            try:
+                found = stopped_by(run.program, facts)
+            except UndecidedError as error:
+                self.stand_undecided(run, error.tree)
+                continue
             if found is not None:
                 run.end("stopped", "stopped", self.now, **found)
                 continue
+            flips = [at for raw in run.program.stop_conditions if (at := next_change(raw["if"], facts)) is not None]
+            if flips:
+                self._flips[run.id] = min(flips)
             goal = run.program.resolved.get("goal") or {}
             reached = reached_goal(goal, facts, run) if goal else None
             if not reached:
@@ -287,28 +312,39 @@ class Batch:
             fresh = []
         elif step.get("only_if") and fresh:
             for run, facts in zip(fresh, self.facts(fresh, program.step_needs(step)), strict=True):
-                if not holds(step["only_if"], facts):
-                    run.finish("passed_condition", self.now)
-                    group = [one for one in group if one is not run]
+                tree = judge(step["only_if"], facts)
+                if tree["result"] is None:
+                    self.stand_undecided(run, tree)
+                elif not tree["result"]:
+                    run.finish("passed_condition", self.now, condition=tree)
+            group = [run for run in group if not run.settled and run.step_id == step_id]
         group = self._without_repeats(group)
         if group:
             VERBS[step["verb"]](self, step, group)
 
+    def stand_undecided(self, run: Run, tree: Mapping[str, Any]) -> None:
+        """A condition cannot be judged now: the run stands where it is and looks again, and an issue says why."""
+        tell_undecided(self.session, tree, self.now)
+        run.stand(self.now + LOOK_AGAIN)
+
     def _without_repeats(self, group: list[Run]) -> list[Run]:
-        """A step that already ran in this run is passed over, except through `go_to` (only moved runs can meet one)."""
-        moved = [run for run in group if run.live is not None and not run.phase and not run.data.get("visits")]
+        """What a run has behind it is passed over when an edit put it in front again. `go_to` may repeat."""
+        moved = [run for run in group if not run.phase and run.carried.get("moved")]
         if not moved:
             return group
         rows = self.connection.execute(
-            select(StepRun.enrolment_id, StepRun.step_id).where(StepRun.enrolment_id.in_([run.id for run in moved]))
-        )
-        done: dict[int, set[str]] = defaultdict(set)
-        for enrolment_id, done_step in rows:
-            done[enrolment_id].add(done_step)
+            select(StepRun.enrolment_id, StepRun.version_id, StepRun.step_id, StepRun.detail)
+            .where(StepRun.enrolment_id.in_([run.id for run in moved]))
+            .order_by(StepRun.enrolment_id, StepRun.seq)
+        ).all()
+        known = programs(self.session, {row.version_id for row in rows})
+        visits: dict[int, list[tuple[str, str | None]]] = defaultdict(list)
+        for row in rows:
+            visits[row.enrolment_id].append(visit(known[row.version_id], row.step_id, row.detail))
         kept = []
         for run in group:
-            ran = run.step_id in done[run.id] or any(t["step_id"] == run.step_id for t in run.trace)
-            if run in moved and ran:
+            now = [visit(known.get(one["version_id"], run.program), one["step_id"], one["detail"]) for one in run.trace]
+            if run in moved and key_of(run.step) in already_done([*visits[run.id], *now]):
                 run.finish("already_done", self.now)
             else:
                 kept.append(run)
@@ -325,16 +361,7 @@ class Batch:
         for run in self.runs:
             if run.status not in ("active", "held"):
                 ended[(run.status, run.reason or "")].append(run)
-        update_rows(
-            self.connection,
-            Enrolment,
-            ENROLMENT_COLUMNS,
-            [
-                (run.id, run.program.version_id, run.step_id, run.step_began_at, run.seq, run.phase, self._due(run),
-                 run.wait, run.data)
-                for run in self.runs
-            ],
-        )  # fmt: skip
+        self._write_runs()
         for (status, reason), runs in ended.items():
             end_runs(
                 self.session,
@@ -345,9 +372,27 @@ class Batch:
                 detail={run.id: run.end_detail for run in runs},
             )
 
+    def _write_runs(self) -> None:
+        """Where each run stands now. What it carries along, and its version, only where they may have changed."""
+        moved, carrying = [], []
+        for run, version_id in zip(self.runs, self._versions, strict=True):
+            row = (run.step_id, run.step_began_at, run.seq, run.phase, self._due(run), run.wait, run.id)
+            if run.has_data or run.program.version_id != version_id:
+                carrying.append((run.program.version_id, run.data, *row))
+            else:
+                moved.append(row)
+        update_rows(self.connection, Enrolment, ENROLMENT_COLUMNS, moved)
+        update_rows(self.connection, Enrolment, ("version_id", "data", *ENROLMENT_COLUMNS), carrying)
+
     def _due(self, run: Run) -> datetime | None:
-        if run.due_at is None:
-            return None
+        due_at, flips_at = self._due_by_itself(run), self._flips.get(run.id)
+        if flips_at is None or run.status != "active":
+            return due_at
+        return flips_at if due_at is None else min(due_at, flips_at)
+
+    def _due_by_itself(self, run: Run) -> datetime | None:
+        if run.due_at is None or run.due_at - run.entered_at <= run.program.stays_at_least:
+            return run.due_at
         return min(run.due_at, max(self.leave_at(run), self.now + timedelta(seconds=1)))
 
     def _hold_with_issues(self) -> None:

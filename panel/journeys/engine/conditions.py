@@ -51,6 +51,7 @@ class Facts:
     zone: ZoneInfo
     tags: set[str] = field(default_factory=set)
     lists: set[str] = field(default_factory=set)
+    segments: Collection[str] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[PastEvent] = ()
     reachable: set[str] = field(default_factory=set)
@@ -77,6 +78,7 @@ class Needs:
     channels: set[str] = field(default_factory=set)
     messages: bool = False
     journeys: bool = False
+    segments: bool = False
     step_times: bool = False
     prefers: bool = False
     checks: dict[str, Condition] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Needs:
         self.channels |= other.channels
         self.messages |= other.messages
         self.journeys |= other.journeys
+        self.segments |= other.segments
         self.step_times |= other.step_times
         self.prefers |= other.prefers
         self.checks |= other.checks
@@ -129,6 +132,8 @@ def needs(condition: Condition | None) -> Needs:
             found.channels.add(one["channel"])
         elif test == "in_journey":
             found.journeys = True
+        elif test == "in_segment":
+            found.segments = True
         elif test == "prefers":
             found.prefers = True
         elif test == "check":
@@ -206,6 +211,10 @@ def _in_list(condition: Condition, facts: Facts) -> tuple[bool, Any]:
     return condition["list"] in facts.lists, sorted(facts.lists)
 
 
+def _in_segment(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    return condition["segment"] in facts.segments, sorted(facts.segments)
+
+
 def _in_journey(condition: Condition, facts: Facts) -> tuple[bool, Any]:
     return condition["journey"] in facts.open_journeys, sorted(facts.open_journeys)
 
@@ -259,6 +268,7 @@ def _check(condition: Condition, facts: Facts) -> tuple[bool | None, Any]:
 _TESTS = {
     "has_tag": _has_tag,
     "in_list": _in_list,
+    "in_segment": _in_segment,
     "in_journey": _in_journey,
     "can_reach": _can_reach,
     "message": _message,

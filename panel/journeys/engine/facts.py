@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, Field, FieldValue, ListMember, Tag
+from panel.contacts.sets import among
 from panel.db import connection_of
+from panel.engagement.preference import preferred_channels
 from panel.installation.models import Setting
 from panel.journeys.engine.conditions import Facts, Needs, PastEvent
 from panel.journeys.engine.reach import assess
-from panel.journeys.models import Enrolment, StepRun
+from panel.journeys.models import Audience, AudienceState, Enrolment, StepRun
 from panel.messages.models import Message
+from panel.plugin_manager import manager
+from panel.sync.context import PanelUnit
+from panel.sync.freshness import stale_kinds
 from panel.timeline.models import Event
 
+log = logging.getLogger(__name__)
 DEFAULT_ZONE = "Asia/Jerusalem"
 _COLUMNS = ("name", "first_name", "last_name", "company", "language", "reference", "time_zone")
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(NamedTuple):
     """The columns of a contact that decisions need."""
 
     id: int
@@ -67,8 +74,8 @@ def people(session: Session, contact_ids: Collection[int]) -> dict[int, Person]:
         Contact.time_zone,
         Contact.merged_into_id,
         Contact.erased_at,
-    ).where(Contact.id.in_(contact_ids))
-    return {row.id: Person(**row) for row in connection_of(session).execute(query).mappings()}
+    ).where(among(session, Contact.id, contact_ids))
+    return {row[0]: Person._make(row) for row in connection_of(session).execute(query)}
 
 
 @cache
@@ -91,8 +98,7 @@ def zone_of(settings: Mapping[str, Any], person: Person | None, business: Compan
     return _zone(business.time_zone) or ZoneInfo(DEFAULT_ZONE), "company"
 
 
-@dataclass(frozen=True)
-class Asking:
+class Asking(NamedTuple):
     """One contact (and its run, if it has one) for whom facts are wanted."""
 
     contact_id: int
@@ -126,9 +132,13 @@ def load(
     history = _history(session, ids, wanted.kinds, history_from) if wanted.kinds else {}
     reachable = _reachable(session, asking, wanted.channels) if wanted.channels else {}
     inside = _open_journeys(session, ids) if wanted.journeys else {}
+    segments = _segments(session, ids) if wanted.segments else {}
     runs = [one.enrolment_id for one in asking if one.enrolment_id is not None]
     messages = _messages(session, runs) if wanted.messages and runs else {}
-    times = _step_times(session, runs) if wanted.kinds and runs else {}
+    times = _step_times(session, runs) if wanted.step_times and runs else {}
+    prefers = preferred_channels(session, ids, now) if wanted.prefers else {}
+    checks = _checks(session, ids, wanted.checks) if wanted.checks else {}
+    stale = stale_kinds(session, wanted.kinds, now)
     return [
         Facts(
             contact_id=one.contact_id,
@@ -136,6 +146,7 @@ def load(
             zone=zone_of(one.settings, persons.get(one.contact_id), business)[0],
             tags=tags.get(one.contact_id, set()),
             lists=lists.get(one.contact_id, set()),
+            segments=segments.get(one.contact_id, ()),
             fields=fields.get(one.contact_id, {}),
             history=history.get(one.contact_id, ()),
             reachable=reachable.get((one.contact_id, one.purpose), set()),
@@ -146,14 +157,38 @@ def load(
             entered_at=one.entered_at,
             step_began_at=one.step_began_at,
             step_times=times.get(one.enrolment_id or 0, {}),
+            prefers=prefers[one.contact_id][0] if one.contact_id in prefers else None,
+            checks={key: None if found is None else one.contact_id in found for key, found in checks.items()},
+            stale=stale,
         )
         for one in asking
     ]
 
 
+def _checks(
+    session: Session, ids: Sequence[int], wanted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, set[int] | None]:
+    """For each `check:` the contacts it holds for; None when no plugin offers it now, or the plugin failed."""
+    offered = manager.current().conditions()
+    found: dict[str, set[int] | None] = {}
+    for key, condition in wanted.items():
+        name = condition["name"]
+        found[key] = None
+        if name in offered:
+            try:
+                with session.begin_nested():
+                    unit = PanelUnit(session, name.partition(".")[0])
+                    found[key] = set(offered[name].test(unit, ids, condition.get("with") or {}))
+            except DBAPIError:
+                raise
+            except Exception:
+                log.exception("the condition %s failed", name)
+    return found
+
+
 def _names(session: Session, link: Any, named: Any, key: Any, ids: Sequence[int]) -> dict[int, set[str]]:
     found: dict[int, set[str]] = defaultdict(set)
-    query = select(link.contact_id, named.name).join(named, named.id == key).where(link.contact_id.in_(ids))
+    query = select(link.contact_id, named.name).join(named, named.id == key).where(among(session, link.contact_id, ids))
     for contact_id, name in connection_of(session).execute(query):
         found[contact_id].add(name)
     return found
@@ -174,21 +209,35 @@ def _fields(
         if kind in wanted:
             query = (
                 select(ContactAddress.contact_id, ContactAddress.value)
-                .where(ContactAddress.contact_id.in_(ids), ContactAddress.kind == kind)
+                .where(among(session, ContactAddress.contact_id, ids), ContactAddress.kind == kind)
                 .order_by(ContactAddress.position.desc())
             )
             for contact_id, value in connection_of(session).execute(query):
                 found[contact_id][kind] = value
-    custom = wanted - set(_COLUMNS) - {"email", "phone", "full_name"}
+    if "score" in wanted:
+        # Read anew: a step of this very batch may have changed it.
+        for contact_id, score in connection_of(session).execute(
+            select(Contact.id, Contact.score).where(Contact.id.in_(ids))
+        ):
+            found[contact_id]["score"] = score
+    custom = wanted - set(_COLUMNS) - {"email", "phone", "full_name", "score"}
     if custom:
         values_query = (
             select(FieldValue.contact_id, Field.name, FieldValue.text, FieldValue.number, FieldValue.day)
             .join(Field, Field.id == FieldValue.field_id)
-            .where(FieldValue.contact_id.in_(ids), Field.name.in_(custom))
+            .where(among(session, FieldValue.contact_id, ids), Field.name.in_(custom))
         )
         for contact_id, name, text, number, day in connection_of(session).execute(values_query):
             found[contact_id][name] = day if day is not None else number if number is not None else text
     return found
+
+
+def happened(session: Session, contact_ids: Collection[int], kinds: Collection[str], since: datetime) -> set[int]:
+    """The contacts that have an event of one of these kinds since then."""
+    query = select(Event.contact_id).where(
+        among(session, Event.contact_id, contact_ids), Event.kind.in_(kinds), Event.occurred_at >= since
+    )
+    return set(connection_of(session).execute(query).scalars())
 
 
 def _history(
@@ -196,7 +245,7 @@ def _history(
 ) -> dict[int, list[PastEvent]]:
     query = (
         select(Event.contact_id, Event.id, Event.kind, Event.occurred_at, Event.data)
-        .where(Event.contact_id.in_(ids), Event.kind.in_(kinds))
+        .where(among(session, Event.contact_id, ids), Event.kind.in_(kinds))
         .order_by(Event.occurred_at, Event.id)
     )
     if since is not None:
@@ -218,10 +267,23 @@ def _reachable(session: Session, asking: Sequence[Asking], channels: set[str]) -
     return found
 
 
+def _segments(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
+    """The segments that each contact is in, by name (kept by `audiences`)."""
+    found: dict[int, set[str]] = defaultdict(set)
+    query = (
+        select(AudienceState.contact_id, Audience.name)
+        .join(Audience, Audience.id == AudienceState.audience)
+        .where(AudienceState.contact_id.in_(ids), AudienceState.is_true, Audience.id.startswith("segment:"))
+    )
+    for contact_id, name in connection_of(session).execute(query):
+        found[contact_id].add(name)
+    return found
+
+
 def _open_journeys(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
     found: dict[int, set[str]] = defaultdict(set)
     query = select(Enrolment.contact_id, Enrolment.journey_id).where(
-        Enrolment.contact_id.in_(ids), Enrolment.status.in_(("active", "held"))
+        among(session, Enrolment.contact_id, ids), Enrolment.status.in_(("active", "held"))
     )
     for contact_id, journey_id in connection_of(session).execute(query):
         found[contact_id].add(journey_id)
@@ -241,7 +303,7 @@ def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Mapp
             Message.replied_at,
             Message.bounced_at,
         )
-        .where(Message.enrolment_id.in_(runs))
+        .where(among(session, Message.enrolment_id, runs))
         .order_by(Message.id)
     )
     found: dict[int, dict[str, Mapping[str, Any]]] = defaultdict(dict)
@@ -260,7 +322,7 @@ def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Mapp
 def _step_times(session: Session, runs: Sequence[int]) -> dict[int, dict[str, datetime]]:
     query = (
         select(StepRun.enrolment_id, StepRun.step_id, StepRun.began_at)
-        .where(StepRun.enrolment_id.in_(runs))
+        .where(among(session, StepRun.enrolment_id, runs))
         .order_by(StepRun.seq)
     )
     found: dict[int, dict[str, datetime]] = defaultdict(dict)

@@ -36,14 +36,17 @@ def add_months(day: date, months: int) -> date:
 
 def add(moment: datetime, length: Length, zone: ZoneInfo, sign: int = 1) -> datetime:
     """`moment` plus (or minus) a length, on the clock of `zone`; returns UTC."""
-    there = moment.astimezone(zone)
-    day = there.date()
     months, days, seconds = length.get("months", 0), length.get("days", 0), length.get("seconds", 0)
-    result = moment.astimezone(UTC)
-    if months or days:
-        moved = add_months(day, sign * months) + timedelta(days=sign * days)
+    if months:
+        there = moment.astimezone(zone)
+        moved = add_months(there.date(), sign * months) + timedelta(days=sign * days)
         result = at_local(moved, there.time().replace(tzinfo=None), zone)
-    return result + timedelta(seconds=sign * seconds)
+    elif days:
+        # Python adds to the clock on the wall, which is what a day means here.
+        result = (moment.astimezone(zone) + timedelta(days=sign * days)).replace(fold=0).astimezone(UTC)
+    else:
+        result = moment.astimezone(UTC)
+    return result + timedelta(seconds=sign * seconds) if seconds else result
 
 
 def parse_clock(text: str) -> time:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -85,6 +86,22 @@ class Program:
         return inside(self.resolved)
 
     @cached_property
+    def moves_people(self) -> bool:
+        """Whether runs of older versions move to this one when it is live."""
+        return bool(self.settings.get("when_edited", "follow") == "follow")
+
+    @cached_property
+    def stays_at_least(self) -> timedelta:
+        """No clock and no calendar makes `leave_after` shorter than this: a quick answer for nearly every run."""
+        length = self.leave_after
+        days = 28 * length.get("months", 0) + length.get("days", 0)
+        return timedelta(days=days, seconds=length.get("seconds", 0)) - timedelta(days=2 if days else 0)
+
+    @cached_property
+    def leave_after(self) -> Mapping[str, int]:
+        return self.settings.get("leave_after") or {"months": 12}
+
+    @cached_property
     def starts(self) -> list[Trigger]:
         return [t for raw in self.resolved["start_when"] if (t := as_trigger(raw))]
 
@@ -98,7 +115,12 @@ class Program:
 
     @cached_property
     def stop_conditions(self) -> list[Mapping[str, Any]]:
-        return [raw for raw in self.resolved.get("stop_when") or () if raw["on"] == "if"]
+        """Conditions that end the run: `if`, and what becomes true while it is inside."""
+        found: list[Mapping[str, Any]] = []
+        for raw in self.resolved.get("stop_when") or ():
+            if raw["on"] in ("if", "becomes_true"):
+                found.append({**raw, "if": raw["cond"] if raw["on"] == "becomes_true" else raw["if"]})
+        return found
 
     @cached_property
     def awaited(self) -> dict[str, list[Trigger]]:
@@ -158,6 +180,7 @@ class Program:
 _CHANGES = {
     "has_tag": ("tag_added", "tag_removed"),
     "in_list": ("list_joined", "list_left"),
+    "in_segment": ("segment_entered", "segment_left"),
     "field": ("contact_updated",),
     "can_reach": ("consent_given", "opted_out"),
     "message": tuple(ABOUT_MESSAGES),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -31,8 +32,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     address: str | None
     reason: str | None
 
@@ -58,13 +58,10 @@ def assess(
     kind = address_kind(channel)
     if at is not None:
         return _assess_at(session, contact_ids, channel, kind, purpose, at)
-    addresses = primary_addresses(session, contact_ids, kind)
-    why = why_not_many(session, contact_ids, channel, kind, purpose)
-    found = {}
-    for contact_id in contact_ids:
-        reason = why.get(contact_id)
-        found[contact_id] = Reach(addresses.get(contact_id), reason.value if reason is not None else None)
-    return found
+    if kind == "contact":  # within the panel: no address is needed
+        why = why_not_many(session, contact_ids, channel, kind, purpose)
+        return {one: Reach(None, reason.value if (reason := why.get(one)) is not None else None) for one in contact_ids}
+    return _judged(session, contact_ids, channel, purpose, primary_addresses(session, contact_ids, kind))
 
 
 def _assess_at(
@@ -76,6 +73,12 @@ def _assess_at(
         # What is no address is no address: the message is skipped with that reason.
         with suppress(UserError):
             addresses[contact_id] = parse(kind, at.get(contact_id, ""), region=country).value
+    return _judged(session, contact_ids, channel, purpose, addresses)
+
+
+def _judged(
+    session: Session, contact_ids: Collection[int], channel: str, purpose: str, addresses: Mapping[int, str]
+) -> dict[int, Reach]:
     states = state_many(session, contact_ids, channel) if purpose == Purpose.MARKETING else {}
     blocked = suppressed_many(session, channel, set(addresses.values()))
     found = {}

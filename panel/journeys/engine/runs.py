@@ -3,48 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from panel.copying import from_json
 from panel.journeys.engine.facts import Person
+from panel.journeys.engine.following import following
 from panel.journeys.engine.programs import Program
 
 MAX_STEPS_AT_ONCE = 100  # without a wait in between: a circle that `go_to` limits did not stop
 
 
-@dataclass
 class Run:
-    """One active enrolment. Verbs call `finish`, `wait_until`, `hold` or `end`; nothing here touches the database."""
+    """One active enrolment. Verbs call `finish`, `wait_until`, `hold` or `end`; nothing here touches the database.
 
-    id: int
-    journey_id: str
-    contact_id: int
-    program: Program
-    step_id: str | None
-    phase: str
-    seq: int
-    entered_at: datetime
-    step_began_at: datetime
-    wait: dict[str, Any]
-    data: dict[str, Any]
-    depth: int
-    priority: int
-    person: Person | None
-    zone: ZoneInfo
-    zone_from: str
-    live: Program | None = None  # the version to move to, when another one is live and people follow
-    settled: bool = False
-    due_at: datetime | None = None
-    status: str = "active"
-    reason: str | None = None
-    end_detail: dict[str, Any] = field(default_factory=dict)
-    hold_code: str | None = None
-    hold_params: dict[str, Any] = field(default_factory=dict)
-    steps_taken: int = 0
-    done_steps: set[str] | None = None
-    trace: list[dict[str, Any]] = field(default_factory=list)
+    `wait` and `data` come as the JSON that is stored, and are read only when somebody asks for them: most steps of most
+    runs never look at what the run carries along.
+    """
+
+    __slots__ = (
+        *("id", "journey_id", "contact_id", "program", "step_id", "phase", "seq", "entered_at", "step_began_at"),
+        *("depth", "priority", "person", "zone", "zone_from", "live", "settled", "due_at", "status", "reason"),
+        *(
+            "planned_at",
+            "end_detail",
+            "hold_code",
+            "hold_params",
+            "steps_taken",
+            "trace",
+            "_wait",
+            "_wait_text",
+            "_data",
+            "data_text",
+        ),
+    )
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        journey_id: str,
+        contact_id: int,
+        program: Program,
+        step_id: str | None,
+        phase: str,
+        seq: int,
+        entered_at: datetime,
+        step_began_at: datetime,
+        wait_text: str | None,
+        data_text: str | None,
+        depth: int,
+        priority: int,
+        person: Person | None,
+        zone: ZoneInfo,
+        zone_from: str,
+        live: Program | None,
+    ) -> None:
+        self.id, self.journey_id, self.contact_id = id, journey_id, contact_id
+        self.program, self.step_id, self.phase, self.seq = program, step_id, phase, seq
+        self.entered_at, self.step_began_at = entered_at, step_began_at
+        self._wait: dict[str, Any] | None = None
+        self._data: dict[str, Any] | None = None
+        self._wait_text, self.data_text = wait_text or "{}", data_text or "{}"
+        self.depth, self.priority = depth, priority
+        self.person, self.zone, self.zone_from = person, zone, zone_from
+        self.live = live  # the version to move to, when another one is live and people follow
+        self.settled, self.status = False, "active"
+        self.planned_at: datetime | None = None  # the moment for which what comes now was meant, when a wait is over
+        self.due_at: datetime | None = None
+        self.reason: str | None = None
+        self.end_detail: dict[str, Any] = {}
+        self.hold_code: str | None = None
+        self.hold_params: dict[str, Any] = {}
+        self.steps_taken = 0
+        self.trace: list[dict[str, Any]] = []
+
+    @property
+    def wait(self) -> dict[str, Any]:
+        if self._wait is None:
+            self._wait = from_json(self._wait_text)
+        return self._wait
+
+    @wait.setter
+    def wait(self, wait: dict[str, Any]) -> None:
+        self._wait = wait
+
+    @property
+    def data(self) -> dict[str, Any]:
+        if self._data is None:
+            self._data = from_json(self.data_text)
+        return self._data
+
+    @property
+    def has_data(self) -> bool:
+        """Whether somebody looked into `data`, and may have changed it."""
+        return self._data is not None
 
     @property
     def step(self) -> Mapping[str, Any]:
@@ -53,22 +107,28 @@ class Run:
 
     @property
     def event(self) -> Mapping[str, Any]:
-        return self.data.get("event") or {}
+        return self.carried.get("event") or {}
 
     @property
     def values(self) -> Mapping[str, Any]:
-        return self.data.get("run") or {}
+        return self.carried.get("run") or {}
+
+    @property
+    def carried(self) -> Mapping[str, Any]:
+        """`data`, only for looking: costs nothing when many runs carry the same."""
+        return self._data if self._data is not None else _read(self.data_text)
 
     def note(self, outcome: str, now: datetime, reason: str | None = None, **detail: Any) -> None:
         """Write this visit of the step into the trace."""
+        step, program = self.step, self.program
         self.trace.append(
             {
                 "enrolment_id": self.id,
                 "seq": self.seq,
                 "step_id": self.step_id,
-                "path": self.step.get("path", ""),
-                "version_id": self.program.version_id,
-                "kind": self.step["verb"],
+                "path": step.get("path", ""),
+                "version_id": program.version_id,
+                "kind": step["verb"],
                 "outcome": outcome,
                 "reason": reason,
                 "detail": detail,
@@ -78,15 +138,23 @@ class Run:
         )
 
     def finish(self, outcome: str, now: datetime, how: str = "next", reason: str | None = None, **detail: Any) -> None:
-        """The step is over; go to what follows it by `how` (next, then, else, on_timeout, otherwise, option:<n>)."""
+        """The step is over; go to what follows it by `how` (next, then, else, on_timeout, otherwise, option:<n>,
+        variant:<name>)."""
         finished = self.step
-        following, moved = self._following(finished, how)
+        to, moved = following(self.program, self.live, finished, how)
         if moved:
             detail["moved_to_version"] = self.program.number if self.live is None else self.live.number
         self.note(outcome, now, reason, **detail)
         if moved and self.live is not None:
-            self.program = self.live
-        self.move(following, now)
+            self.follow_live()
+        self.move(to, now)
+
+    def follow_live(self) -> None:
+        """From here on the run goes by the live version. What it has behind it is looked at from now on, see
+        `Batch._without_repeats`: an edit may have put it in front again."""
+        assert self.live is not None
+        self.program = self.live
+        self.data["moved"] = True
 
     def move(self, step_id: str | None, now: datetime) -> None:
         """Stand before `step_id`; None is the end of the journey."""
@@ -96,25 +164,10 @@ class Run:
         if step_id is None:
             self.end("finished", "finished", now)
 
-    def _following(self, finished: Mapping[str, Any], how: str) -> tuple[str | None, bool]:
-        """What follows, and whether the run moves to the live version there.
-
-        The run moves when the finished step (and the branch taken) exists in the live version; else it stays on its own
-        version until it comes to a step that both share.
-        """
-        own = pointer(finished, how)
-        live = self.live
-        if live is None or live.version_id == self.program.version_id:
-            return own, False
-        same = live.steps.get(finished["id"])
-        if same is not None and same["verb"] == finished["verb"] and has_branch(same, how):
-            return pointer(same, how), True
-        if own is not None and own in live.steps:
-            return own, True
-        return own, False
-
     def wait_until(self, due_at: datetime | None, **wait: Any) -> None:
         self.settled = True
+        if self.carried.get("restored"):
+            self.data.pop("restored")  # what comes after this wait is of the time that we know
         self.phase = "waiting"
         self.due_at = due_at
         self.wait = wait
@@ -137,17 +190,8 @@ class Run:
         self.end_detail = detail
 
 
-def pointer(step: Mapping[str, Any], how: str) -> str | None:
-    """The step that follows `step` by `how`; a missing branch is what comes after the whole step."""
-    following: str | None = step.get("next")
-    if how in ("then", "else", "on_timeout", "otherwise"):
-        following = step[how] if step.get(how) else following
-    elif how.startswith("option:"):
-        options = step["options"]
-        index = int(how[7:])
-        following = options[index]["do"] or following if index < len(options) else following
-    return following
-
-
-def has_branch(step: Mapping[str, Any], how: str) -> bool:
-    return not how.startswith("option:") or int(how[7:]) < len(step.get("options", ()))
+@lru_cache(maxsize=2000)
+def _read(text: str) -> Mapping[str, Any]:
+    """Shared by all runs that carry the same along; only for looking."""
+    found: Mapping[str, Any] = from_json(text)
+    return found

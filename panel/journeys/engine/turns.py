@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
 
@@ -22,6 +24,17 @@ def repeat(step: Callable[[], int], limit_seconds: float) -> bool:
         if not retried(step):
             return False
     return True
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles for the length of a batch: its many small objects live until the end of it and
+    hold no cycles, and every collection in between would walk through all of them in vain."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def retried(step: Callable[[], int]) -> int:

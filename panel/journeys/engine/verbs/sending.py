@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from panel.copying import put_rows
 from panel.db import next_ids
 from panel.journeys.engine.conditions import Needs, lookup
-from panel.journeys.engine.holidays import calendar_for
-from panel.journeys.engine.hours import hours_for, next_open
-from panel.journeys.engine.lengths import add
+from panel.journeys.engine.hours import hours_for
+from panel.journeys.engine.message_ids import installation_key, message_id
 from panel.journeys.engine.reach import Reach, assess, in_order_of_preference, template_channels
 from panel.journeys.engine.runs import Run
+from panel.journeys.engine.when import moments
 from panel.messages.models import Message
 from panel.timeline.operations import NewEvent, record_many
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Step = Mapping[str, Any]
 
+THREE_DAYS = {"days": 3}
+NOTHING: dict[str, Any] = {}
 SETTLED = ("sent", "delivered", "failed", "bounced", "skipped", "cancelled")
 
 
@@ -81,6 +83,16 @@ def _other_addresses(batch: Batch, step: Step, runs: list[Run]) -> dict[int, str
     return found
 
 
+def _planned_at(run: Run, now: datetime) -> datetime:
+    """The moment a message is meant for: the end of the wait before it, or the day that started the journey, even when
+    nothing was running then; otherwise now."""
+    if run.planned_at is not None:
+        return min(run.planned_at, now)
+    if run.seq == run.steps_taken and (given := run.carried.get("planned_at")):
+        return min(datetime.fromisoformat(given), now)
+    return now
+
+
 def message_row(
     id_: int,
     batch: Batch,
@@ -96,16 +108,23 @@ def message_row(
     visit = f"{run.id}:{run.seq}" if part is None else f"{run.id}:{run.seq}:{part}"
     settings = run.program.settings
     hours = hours_for(settings, channel, step.get("send_hours"))
-    holiday = calendar_for((hours or {}).get("calendar"), batch.business.country)
-    allowed = next_open(hours, batch.now, run.zone, holiday) or batch.now
-    too_late = step.get("too_late_after") or settings.get("too_late_after") or {"days": 3}
+    planned_at = _planned_at(run, batch.now)
+    too_late = step.get("too_late_after") or settings.get("too_late_after") or THREE_DAYS
+    # Many runs of a batch share the moment and the zone: asked once. What is remembered keeps its keys alive.
+    place = (id(hours), id(too_late), planned_at, run.zone.key)
+    if (known := batch.shared.get(place)) is None:
+        found = moments(hours, planned_at, batch.now, run.zone, batch.business, too_late)
+        known = batch.shared[place] = (*found, hours, too_late)
+    not_before, expires_at = known[:2]
+    if (key := batch.shared.get("installation")) is None:
+        key = batch.shared["installation"] = installation_key(batch.session)
     inline = None
     if not step.get("message"):
         inline = {"subject": step.get("subject") or "", "text": step.get("text") or ""}
     return {
         "id": id_,
         "dedupe_key": f"enrolment:{visit}",
-        "our_message_id": f"{visit.replace(':', '.')}.{secrets.token_hex(6)}",
+        "our_message_id": message_id(key, visit, run.contact_id, run.entered_at),
         "contact_id": run.contact_id,
         "enrolment_id": run.id,
         "journey_id": run.journey_id,
@@ -114,27 +133,39 @@ def message_row(
         "purpose": run.program.resolved["purpose"],
         "template_version_id": version_id,
         "inline": inline,
-        "rules": {
+        "rules": _rules(batch, run, step, too_late),
+        "address": reach.address,
+        "status": "queued",
+        "reason": None,
+        "planned_at": planned_at,
+        "not_before": not_before,
+        "expires_at": expires_at,
+        "priority": run.priority,
+        "kind": "message",
+        "detail": NOTHING,
+        "attempt": 0,
+        "is_test": False,
+    }
+
+
+def _rules(batch: Batch, run: Run, step: Step, too_late: Mapping[str, int]) -> dict[str, Any]:
+    """What the message must know when it goes; one and the same object for all that carry the same along."""
+    place = (run.program.version_id, step["id"], "" if run.has_data else run.data_text)
+    known: dict[str, Any] | None = None if run.has_data else batch.shared.get(place)
+    if known is None:
+        settings = run.program.settings
+        known = {
             "send_hours": step.get("send_hours"),
             "if_missing": step.get("if_missing") or settings.get("if_missing") or "hold",
             "on_unknown": step.get("on_unknown") or settings.get("on_unknown") or "ask",
             "ignore_limits": bool(step.get("ignore_limits")),
+            "too_late_after": dict(too_late),
             "values": {"event": dict(run.event), "run": dict(run.values)},
             **({"to": step["to"]} if step.get("to") else {}),
-        },
-        "address": reach.address,
-        "status": "queued",
-        "reason": None,
-        "planned_at": batch.now,
-        "not_before": allowed,
-        # Counted from the first allowed moment: a Thursday-evening text is not "late" on Sunday morning.
-        "expires_at": add(allowed, too_late, run.zone),
-        "priority": run.priority,
-        "kind": "message",
-        "detail": {},
-        "attempt": 0,
-        "is_test": False,
-    }
+        }
+        if not run.has_data:
+            batch.shared[place] = known
+    return known
 
 
 MESSAGE_COLUMNS = (
@@ -146,6 +177,7 @@ MESSAGE_COLUMNS = (
 
 def store_messages(batch: Batch) -> None:
     """Write the planned messages; a repeat of the same intention is swallowed by its unique key."""
+    decided = _decided_after_a_restore(batch)
     try:
         with batch.session.begin_nested():
             put_rows(batch.connection, Message, MESSAGE_COLUMNS, map(itemgetter(*MESSAGE_COLUMNS), batch.messages))
@@ -159,18 +191,34 @@ def store_messages(batch: Batch) -> None:
         [
             NewEvent(
                 row["contact_id"],
-                "message_skipped",
+                "message_settled" if row["id"] in decided else "message_skipped",
                 batch.now,
-                {"channel": row["channel"], "reason": row["reason"]},
+                {"channel": row["channel"], **decided.get(row["id"], {"reason": row["reason"]})},
                 source="journeys",
                 message_id=row["id"],
                 enrolment_id=row["enrolment_id"],
                 starts_journeys=False,
             )
             for row in batch.messages
-            if row["status"] == "skipped"
+            if row["status"] == "skipped" or row["id"] in decided
         ],
     )
+
+
+def _decided_after_a_restore(batch: Batch) -> dict[int, dict[str, Any]]:
+    """What people said about runs that may have sent in a time that was lost: "it already went out", or "skip it".
+    Such a message is noted and not sent (see `panel.journeys.restoring`). Returns what the timeline shall say."""
+    said = {run.id: run for run in batch.runs if run.carried.get("restored")}
+    decided: dict[int, dict[str, Any]] = {}
+    for row in batch.messages if said else ():
+        run = said.get(row["enrolment_id"])
+        if run is None or row["status"] != "queued":
+            continue
+        went = run.carried["restored"]["what"] == "already"
+        row |= {"status": "sent", "reason": "settled_sent"} if went else {"status": "skipped", "reason": "settled_not_sent"}
+        run.due_at = batch.now
+        decided[row["id"]] = {"outcome": "arrived" if went else "skip", "by": "person"}
+    return decided
 
 
 def look_at_sent(batch: Batch, waiting: list[Run]) -> None:
