@@ -51,6 +51,7 @@ DRAINS: dict[str, Drain] = {
         Drain("advance", "panel.journeys.engine.advance:run", "panel.journeys.engine.advance:due"),
         Drain("deliver", "panel.journeys.engine.deliver:run", "panel.journeys.engine.deliver:due", batch=500),
         Drain("reap", "panel.journeys.engine.reap:run", "panel.journeys.engine.reap:due", every=30.0),
+        Drain("audiences", "panel.journeys.engine.audiences:run", "panel.journeys.engine.audiences:due"),
         Drain("plan", "panel.journeys.engine.plan:run", every=60.0),
         Drain("sync", "panel.sync.jobs:run", "panel.sync.jobs:due", every=10.0),
         Drain("imports", "panel.imports.jobs:run", "panel.imports.jobs:due"),

@@ -161,18 +161,73 @@ class StepRun(Base):
     __table_args__ = (UniqueConstraint("enrolment_id", "seq"),)
 
 
+class Audience(Base):
+    """A condition that is watched over everybody: a `becomes_true` trigger or a segment (see `engine.audiences`).
+
+    `id` is "segment:<id>" or "journey:<id>:<fingerprint>"; `name` is what `in_segment` calls a segment. `settings` hold
+    whose clock counts, the purpose for `can_reach`, and `check`. Events up to `seen_event` that start nothing are known
+    to it; a `fresh` one may have missed events that were routed while its first answers were taken. `check_at` is when
+    to ask again about everybody, for conditions that change without an event and without a date.
+    """
+
+    __tablename__ = "audiences"
+
+    id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), default="")
+    condition: Mapped[dict[str, Any]]
+    settings: Mapped[dict[str, Any]]
+    seen_event: Mapped[int] = mapped_column(BigId, default=0)
+    fresh: Mapped[bool] = mapped_column(default=False)
+    check_at: Mapped[datetime | None]
+    taken_at: Mapped[datetime]
+    changed_at: Mapped[datetime]  # when somebody last came in or went out
+
+
 class AudienceState(Base):
-    """Whether a becomes_true condition holds for a contact; the baseline is taken when the journey is published."""
+    """For whom a watched condition holds, and when time alone may change that. Without a row: it does not hold, and
+    only an event can change it."""
 
     __tablename__ = "audience_states"
 
-    journey_id: Mapped[str] = mapped_column(String(80))
-    trigger_no: Mapped[int]
+    audience: Mapped[str] = mapped_column(String(140))
     contact_id: Mapped[int] = mapped_column(BigId)
     is_true: Mapped[bool]
     since: Mapped[datetime]
+    recheck_at: Mapped[datetime | None]
 
-    __table_args__ = (PrimaryKeyConstraint("journey_id", "trigger_no", "contact_id"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("audience", "contact_id"),
+        Index("ix_audience_states_contact_id", "contact_id"),
+        Index(
+            "ix_audience_states_recheck",
+            "recheck_at",
+            sqlite_where=text("recheck_at IS NOT NULL"),
+            postgresql_where=text("recheck_at IS NOT NULL"),
+        ),
+    )
+
+
+class WaitingEntry(Base):
+    """A start that waits for its turn because of `entry_limit`. In the order of ids; the row goes when it is decided.
+
+    `start` is the candidate as it came: {"trigger", "at", "event_id", "kind", "data", "depth", "user_id", "chain"}.
+    """
+
+    __tablename__ = "waiting_entries"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    journey_id: Mapped[str] = mapped_column(String(80))
+    contact_id: Mapped[int] = mapped_column(BigId)
+    entry_key: Mapped[str] = mapped_column(String(200), default="")
+    start: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    waits_since: Mapped[datetime]
+    due_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("journey_id", "contact_id", "entry_key"),
+        Index("ix_waiting_entries_due_at", "due_at"),
+        Index("ix_waiting_entries_contact_id", "contact_id"),
+    )
 
 
 class EntryPlan(Base):

@@ -21,6 +21,7 @@ from panel import clock
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_
 from panel.issues.operations import raise_issue, resolve_issue
+from panel.journeys.engine import becoming
 from panel.journeys.engine.running import RUNNING
 from panel.journeys.engine.splits import follow_version
 from panel.journeys.file import journey_text, journey_texts, read_file, self_contained, sha256_of
@@ -152,6 +153,7 @@ def publish(
     version = same or _new_version(session, journey_id, source_yaml, sha256, program, live, by, note, now)
     if version is not live:
         _go_live(journey, version, live, now)
+        becoming.published(session, journey_id, version.id, version.resolved, now)
         follow_version(session, version.resolved, version.id, now)
         detail = {"version": version.number, "note": note}
         record_audit(session, action="journey_published", user=by, subject=journey_id, detail=detail, at=now)

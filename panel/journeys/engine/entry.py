@@ -1,7 +1,8 @@
 """Who enters a journey, and who does not and why. Used by `route` for events and by the panel for starts by hand.
 
 The order of the checks is the order in which we explain them (language rule 2d.1): live and within its dates, already
-in or in before, `only_if`, `exclude_if`, a stop that has happened already, then in. The first refusal is recorded.
+in or in before, `only_if`, `exclude_if`, a stop that has happened already, `entry_limit`, then in. The first refusal is
+recorded.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from panel.db import connection_of, next_ids
 from panel.journeys.engine.conditions import Facts, Needs, event_matches, judge, needs
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, people, zone_of
+from panel.journeys.engine.intake import let_in, wait_in_row
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import LiveJourney
 from panel.journeys.models import Enrolment, EntryCheck
 from panel.timeline.operations import NewEvent, record_many
 
+PLANNED_KINDS = ("date", "schedule")  # their first message is meant for the planned moment, however late they enter
 MAX_DEPTH = 5  # a journey that starts a journey that starts a journey: refused beyond this
 
 
@@ -62,8 +65,32 @@ class Outcome:
     enrolment_id: int | None = None
 
 
-def consider(session: Session, candidates: Sequence[Candidate], now: datetime) -> list[Outcome]:
-    """Decide and write, in the caller's transaction. Outcomes come in the order of the candidates."""
+def start_of(candidate: Candidate) -> dict[str, Any]:
+    """A candidate as data, for those who wait for their turn; `candidate_from` reads it."""
+    return {
+        "trigger": candidate.trigger,
+        "at": candidate.at.isoformat(),
+        "event_id": candidate.event_id,
+        "kind": candidate.kind,
+        "data": dict(candidate.data),
+        "depth": candidate.depth,
+        "user_id": candidate.user_id,
+        "chain": dict(candidate.chain),
+    }
+
+
+def candidate_from(journey: LiveJourney, contact_id: int, start: Mapping[str, Any]) -> Candidate:
+    """The candidate that waited, for the journey as it is now."""
+    return Candidate(journey, contact_id, **{**start, "at": datetime.fromisoformat(start["at"])})
+
+
+def consider(
+    session: Session, candidates: Sequence[Candidate], now: datetime, *, in_turn: bool = False
+) -> list[Outcome]:
+    """Decide and write, in the caller's transaction. Outcomes come in the order of the candidates.
+
+    `in_turn`: these have waited because of `entry_limit` and their turn has come.
+    """
     outcomes: dict[int, Outcome] = {}
     # Two starts of one contact in one run's place are judged one after the other, as if they had come apart.
     waves: list[dict[tuple[str, int, str], int]] = []
@@ -77,7 +104,7 @@ def consider(session: Session, candidates: Sequence[Candidate], now: datetime) -
             waves.append({place: index})
     for wave in waves:
         chosen = list(wave.values())
-        for index, outcome in zip(chosen, _wave(session, [candidates[i] for i in chosen], now), strict=True):
+        for index, outcome in zip(chosen, _wave(session, [candidates[i] for i in chosen], now, in_turn), strict=True):
             outcomes[index] = outcome
     return [outcomes[index] for index in range(len(candidates))]
 
@@ -90,12 +117,13 @@ class _Past:
     events: set[int] = field(default_factory=set)
 
 
-def _wave(session: Session, candidates: Sequence[Candidate], now: datetime) -> list[Outcome]:
+def _wave(session: Session, candidates: Sequence[Candidate], now: datetime, in_turn: bool) -> list[Outcome]:
     business = company(session)
     persons = people(session, {one.contact_id for one in candidates})
     past = _past_runs(session, candidates)
     facts = _facts(session, candidates, now, persons, business)
     refused: list[Outcome] = []
+    allowed: list[tuple[Candidate, _Past]] = []
     entering: list[tuple[Candidate, int]] = []
     restarting: list[int] = []
     decided: dict[int, Outcome] = {}
@@ -103,20 +131,35 @@ def _wave(session: Session, candidates: Sequence[Candidate], now: datetime) -> l
         before = past[(candidate.journey.id, candidate.contact_id, candidate.entry_key)]
         code, detail = _refusal(candidate, before, known, now, persons.get(candidate.contact_id), business)
         if code is None:
-            if before.open_id is not None:
-                restarting.append(before.open_id)
-            entering.append((candidate, before.runs + 1))
+            allowed.append((candidate, before))
         else:
             outcome = Outcome(candidate, code, detail)
             refused.append(outcome)
             decided[id(candidate)] = outcome
+    turns: list[datetime | None] = [None] * len(allowed)
+    if not in_turn:
+        turns = let_in(session, [one.journey for one, _ in allowed], now)
+    waiting = []
+    for (candidate, before), turn in zip(allowed, turns, strict=True):
+        if turn is not None:
+            limit = candidate.journey.program.resolved["entry_limit"]
+            outcome = Outcome(candidate, "entry_limit", {"limit": limit, "due_at": turn.isoformat()})
+            refused.append(outcome)
+            decided[id(candidate)] = outcome
+            place = (candidate.journey.id, candidate.contact_id, candidate.entry_key)
+            waiting.append((*place, start_of(candidate), turn))
+            continue
+        if before.open_id is not None:
+            restarting.append(before.open_id)
+        entering.append((candidate, before.runs + 1))
+    wait_in_row(session, waiting, now)
     if restarting:
         end_runs(session, restarting, "stopped", "restarted", now)
     for outcome in _enrol(session, entering, now):
         decided[id(outcome.candidate)] = outcome
         if outcome.code != "entered":
             refused.append(outcome)
-    _record_refusals(session, refused, now)
+    record_refusals(session, refused, now)
     return [decided[id(candidate)] for candidate in candidates]
 
 
@@ -156,10 +199,14 @@ def _refusal(
                 return "too_soon", {"free_at": free.isoformat()}
     if resolved.get("only_if"):
         tree = judge(resolved["only_if"], facts)
+        if tree["result"] is None:
+            return "source_stale", {"condition": tree}
         if not tree["result"]:
             return "only_if_false", {"condition": tree}
     if resolved.get("exclude_if"):
         tree = judge(resolved["exclude_if"], facts)
+        if tree["result"] is None:
+            return "source_stale", {"condition": tree}
         if tree["result"]:
             return "excluded", {"condition": tree}
     for trigger in program.stops:
@@ -264,6 +311,7 @@ def _enrol(session: Session, entering: Sequence[tuple[Candidate, int]], now: dat
                     "run": run_values(candidate),
                     "by": candidate.user_id,
                     **({"chain": dict(candidate.chain)} if candidate.chain else {}),
+                    **({"planned_at": candidate.at.isoformat()} if candidate.kind in PLANNED_KINDS else {}),
                 },
             }
         )
@@ -301,7 +349,7 @@ def _enrol(session: Session, entering: Sequence[tuple[Candidate, int]], now: dat
     return outcomes
 
 
-def _record_refusals(session: Session, refused: Sequence[Outcome], now: datetime) -> None:
+def record_refusals(session: Session, refused: Sequence[Outcome], now: datetime) -> None:
     """Store refusals; the same one on the same day is counted up instead of repeated."""
     if not refused:
         return

@@ -1,7 +1,15 @@
-"""How often one contact may be messaged. Pure.
+"""How often one contact, or one address, may be messaged. Pure.
 
-A limit counts the messages of every journey that went on the wire (or may have). "1 per day" is a calendar day on the
-contact's clock; "1 per 24 hours" is exactly that.
+A limit counts the messages of every journey that went on the wire (or may have), to the contact and to the address it
+would use now, whoever else has that address. "1 per day" is a calendar day on the contact's clock; "1 per 24 hours" is
+exactly that.
+
+A place is kept for what is more urgent: a queued message of a journey with a higher priority counts as if it had gone
+at the moment it is planned for, when that moment lies in the same window (the same calendar day, week, month; or less
+than the length of the limit ahead). So a lower priority takes the last place only when nobody above it wants it.
+
+The same journey writes to one address once a day at most, whoever of its contacts it is for (`FAMILY`): two people with
+one mailbox, or one person imported twice.
 """
 
 from __future__ import annotations
@@ -21,6 +29,19 @@ class Over:
 
     limit: Mapping[str, Any]
     free_at: datetime
+    family: bool = False
+
+
+FAMILY: Mapping[str, Any] = {"count": 1, "per": {"months": 0, "days": 1, "seconds": 0}, "calendar": True}
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A limit with the moments that count against it: of messages that went, and of those a place is kept for."""
+
+    limit: Mapping[str, Any]
+    times: Sequence[datetime]
+    family: bool = False
 
 
 def limits_for(settings: Mapping[str, Any], channel: str) -> list[tuple[Mapping[str, Any], bool]]:
@@ -55,21 +76,36 @@ def first_over(
     zone: ZoneInfo,
 ) -> Over | None:
     """The full limit that frees latest, or None when there is room under all. `sent` is (channel, on the wire at)."""
+    return worst_over(caps_of(limits, sent, channel), now, zone)
+
+
+def caps_of(
+    limits: Sequence[tuple[Mapping[str, Any], bool]], sent: Sequence[tuple[str, datetime]], channel: str
+) -> list[Cap]:
+    """The limits with what counts against each."""
+    every = [at for _, at in sent]
+    own = [at for name, at in sent if name == channel]
+    return [Cap(limit, own if own_channel else every) for limit, own_channel in limits]
+
+
+def worst_over(caps: Sequence[Cap], now: datetime, zone: ZoneInfo) -> Over | None:
+    """The full one that frees latest at `now`, or None."""
     worst: Over | None = None
-    for limit, own_channel in limits:
-        start = window_start(limit, now, zone)
-        times = sorted(at for name, at in sent if at >= start and (not own_channel or name == channel))
-        if len(times) < limit["count"]:
+    for cap in caps:
+        start = window_start(cap.limit, now, zone)
+        end = leaves_window(cap.limit, now, zone)
+        times = sorted(at for at in cap.times if start <= at < end)
+        if len(times) < cap.limit["count"]:
             continue
         # There is room again when the message that fills the last place has left the window.
-        leaving = times[len(times) - limit["count"]]
-        free = _leaves_window(limit, leaving, zone)
+        leaving = times[len(times) - cap.limit["count"]]
+        free = max(leaves_window(cap.limit, leaving, zone), now + timedelta(microseconds=1))
         if worst is None or free > worst.free_at:
-            worst = Over(limit, free)
+            worst = Over(cap.limit, free, cap.family)
     return worst
 
 
-def _leaves_window(limit: Mapping[str, Any], sent_at: datetime, zone: ZoneInfo) -> datetime:
+def leaves_window(limit: Mapping[str, Any], sent_at: datetime, zone: ZoneInfo) -> datetime:
     per = limit["per"]
     if not limit.get("calendar"):
         return add(sent_at, per, zone) + timedelta(microseconds=1)

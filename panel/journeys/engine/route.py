@@ -12,13 +12,15 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.contacts.models import Contact
 from panel.db import connection_of, writing
-from panel.journeys.engine import crash
+from panel.journeys.engine import becoming, crash
+from panel.journeys.engine.audiences import after_events
 from panel.journeys.engine.conditions import Facts, event_matches
 from panel.journeys.engine.entry import Candidate, consider, wake
 from panel.journeys.engine.facts import company, zone_of
 from panel.journeys.engine.programs import live, programs
 from panel.journeys.engine.turns import repeat
 from panel.journeys.models import Enrolment
+from panel.journeys.restoring import hold_late
 from panel.timeline.models import Event
 
 BATCH = 1000
@@ -61,6 +63,7 @@ def route_in(session: Session, limit: int = BATCH) -> int:
     if not events:
         return 0
     _route(session, events, now)
+    hold_late(session, events, now)
     connection_of(session).execute(update(Event).where(Event.id.in_([one.id for one in events])).values(routed_at=now))
     return len(events)
 
@@ -93,6 +96,7 @@ def _route(session: Session, events: Sequence[Any], now: datetime) -> None:
                         )
                     )
                     break
+    candidates += becoming.candidates(session, after_events(session, events, shown, now), now, journeys)
     if candidates:
         consider(session, candidates, now)
     _wake(session, events, shown, now)

@@ -9,11 +9,14 @@ RUNNING = Running(
     verbs=frozenset(VERBS),
     triggers=frozenset(
         {"event", "contact_created", "joins_list", "leaves_list", "tag_added", "tag_removed", "form_submitted",
-         "page_visited", "manual", "date", "schedule"}
+         "page_visited", "becomes_true", "manual", "date", "schedule"}
     ),
     conditions=frozenset(
-        {"all", "any", "not", "field", "has_tag", "in_list", "in_journey", "happened", "not_happened", "message",
-         "can_reach", "prefers", "check"}
+        {"all", "any", "not", "field", "has_tag", "in_list", "in_segment", "in_journey", "happened", "not_happened",
+         "message", "can_reach", "prefers", "check"}
     ),
-    settings=frozenset({"sum", "if_already_in", "when_edited", "holidays", "earlier", "month_day", "preferred", "to"}),
+    settings=frozenset(
+        {"existing", "entry_limit", "sum", "if_already_in", "when_edited", "holidays", "earlier", "month_day",
+         "preferred", "to"}
+    ),
 )  # fmt: skip

@@ -47,7 +47,7 @@ from panel.journeys.engine import values
 from panel.journeys.engine.conditions import Condition, judge, needs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, zone_of
 from panel.journeys.engine.lengths import add
-from panel.journeys.models import Enrolment
+from panel.journeys.models import Audience, AudienceState, Enrolment
 from panel.sync.freshness import stale_kinds
 from panel.timeline.models import Event
 
@@ -214,6 +214,14 @@ class Asked:
             .where(ContactList.name == condition["list"])
         )
 
+    def _in_segment(self, condition: Condition) -> ColumnElement[bool]:
+        """As far as the segment is up to date: its members are rows, see `audiences`."""
+        return Contact.id.in_(
+            select(AudienceState.contact_id)
+            .join(Audience, Audience.id == AudienceState.audience)
+            .where(Audience.name == condition["segment"], Audience.id.startswith("segment:"), AudienceState.is_true)
+        )
+
     def _in_journey(self, condition: Condition) -> ColumnElement[bool]:
         return Contact.id.in_(
             select(Enrolment.contact_id).where(
@@ -300,6 +308,7 @@ _SAID: Mapping[str, Any] = {
     "field": Asked._field,
     "has_tag": Asked._has_tag,
     "in_list": Asked._in_list,
+    "in_segment": Asked._in_segment,
     "in_journey": Asked._in_journey,
     "happened": Asked._happened,
     "not_happened": Asked._not_happened,

@@ -1,0 +1,69 @@
+"""When time alone may change a condition: the next moment at which an event leaves a `within` window.
+
+The moment may be too early (the clamped ends of months), never too late: whoever looks then and sees no change asks
+for the next moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+from panel.contacts.models import Contact
+from panel.journeys.engine.conditions import Condition, Facts, counted_events, walk
+from panel.journeys.engine.facts import Person, zone_of
+from panel.journeys.engine.lengths import Length, add, next_at
+from panel.journeys.engine.sets import Asked
+from panel.timeline.models import Event
+
+_INSTANT = timedelta(microseconds=1)
+_NOBODY = (0, "", "", "", "", None, None)
+
+
+def windows(condition: Condition | None) -> Iterator[Condition]:
+    """The tests inside a condition that look back a length of time."""
+    return (one for one in walk(condition) if one.get("within"))
+
+
+def leaves_at(occurred_at: datetime, within: Length, zone: ZoneInfo, now: datetime) -> datetime:
+    """When an event that is in the window now may leave it: always after `now`."""
+    moment = add(occurred_at, within, zone) + _INSTANT
+    # From 31 January, one month ends on 1 March: after the shorter months only midnight changes the answer.
+    return moment if moment > now else next_at(now + _INSTANT, time(0), zone)
+
+
+def next_change(condition: Condition | None, facts: Facts) -> datetime | None:
+    """When time alone may change the answer for one contact; None: never."""
+    moments = [
+        leaves_at(event.occurred_at, one["within"], facts.zone, facts.now)
+        for one in windows(condition)
+        for event in counted_events(one, facts)
+    ]
+    return min(moments, default=None)
+
+
+def next_changes(asked: Asked, condition: Condition) -> dict[int, datetime]:
+    """The same for every contact that was asked about: one query per window, one event per contact."""
+    found: dict[int, datetime] = {}
+    zones: dict[Any, ZoneInfo] = {}
+    for one in windows(condition):
+        # Without a count only the last event matters: while it is in the window, something has happened.
+        chosen = func.min if one.get("times") else func.max
+        query = (
+            select(Contact.id, Contact.time_zone, chosen(Event.occurred_at))
+            .join(Event, asked.events(one))
+            .where(asked.domain)
+            .group_by(Contact.id, Contact.time_zone)
+        )
+        for contact_id, name, occurred_at in asked.connection.execute(query):
+            zone = zones.get(name)
+            if zone is None:
+                zone = zones[name] = zone_of(asked.settings, Person(*_NOBODY, name, None, None), asked.business)[0]
+            moment = leaves_at(occurred_at, one["within"], zone, asked.now)
+            if contact_id not in found or moment < found[contact_id]:
+                found[contact_id] = moment
+    return found

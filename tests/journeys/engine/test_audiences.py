@@ -1,0 +1,283 @@
+"""becomes_true, entry_limit, and stop conditions that only time fulfils."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from panel import clock
+from panel.contacts.memberships import add_tag, create_tag, remove_tag
+from panel.contacts.merging import merge
+from panel.db import writing
+from panel.journeys.engine import audiences
+from panel.journeys.engine.becoming import forget_ended
+from panel.journeys.engine.entry import MAX_DEPTH
+from panel.journeys.models import Audience, AudienceState, Enrolment, EntryCheck, Journey, WaitingEntry
+from panel.timeline.models import Event
+from panel.timeline.operations import record
+from tests.journeys.engine.world import World
+
+DAY = timedelta(days=1)
+QUIET = """
+quiet:
+  name: Quiet
+  purpose: service
+  start_when:
+    - becomes_true:
+        all:
+          - happened: order_paid
+          - {not_happened: order_paid, within: 3 days}
+      check: daily at 07:00
+  re_enter: always
+  %s
+  review_after: 1 year
+  steps:
+    - note: quiet
+    - wait: 30 days
+"""
+
+
+def quiet(more: str = "labels: [a]") -> str:
+    return QUIET % more
+
+
+def test_those_who_are_quiet_already_do_not_enter_when_it_goes_live(world: World) -> None:
+    old = world.contact()
+    world.event(old, "order_paid", at=world.now - 9 * DAY)
+    world.work()
+    world.publish(quiet())
+    world.play(10 * DAY)
+    assert world.runs() == []
+    assert world.refusals() == ["existing_skipped"]
+
+
+def test_whoever_becomes_quiet_enters_once_at_the_next_check(world: World) -> None:
+    world.publish(quiet())
+    dana, idle = world.contact(), world.contact("Never bought")
+    world.event(dana, "order_paid")
+    world.play(10 * DAY)
+    [run] = world.runs()
+    assert run.contact_id == dana != idle
+    # Sunday 10:00 and three days is Wednesday 10:00; the next check is on Thursday at 07:00 in Jerusalem.
+    assert run.entered_at.isoformat() == "2026-11-26T05:00:00+00:00"
+    assert run.data["run"]["entry.trigger"] == "becomes_true"
+
+
+def test_an_order_in_between_moves_the_moment(world: World) -> None:
+    world.publish(quiet())
+    dana = world.contact()
+    world.event(dana, "order_paid")
+    world.play(2 * DAY)
+    world.event(dana, "order_paid")
+    world.play(2 * DAY)
+    assert world.runs() == []
+    world.play(2 * DAY)
+    assert len(world.runs()) == 1
+
+
+def test_turning_true_again_is_another_start(world: World) -> None:
+    world.publish(quiet().replace("wait: 30 days", "note: end"))
+    dana = world.contact()
+    world.event(dana, "order_paid")
+    world.play(5 * DAY)
+    world.event(dana, "order_paid")
+    world.play(5 * DAY)
+    assert [run.run_no for run in world.runs()] == [1, 2]
+
+
+def test_an_event_that_makes_it_true_starts_at_once(world: World) -> None:
+    world.publish(
+        """
+warm:
+  name: Warm
+  purpose: service
+  start_when: {becomes_true: {all: [{has_tag: warm}, {not: {has_tag: staff}}]}}
+  re_enter: always
+  review_after: 1 year
+  steps: [{note: warm}]
+"""
+    )
+    dana, boss = world.contact(), world.contact("Boss")
+    world.do(add_tag, boss, "staff")
+    world.do(add_tag, dana, "warm")
+    world.do(add_tag, boss, "warm")
+    world.work()
+    world.do(add_tag, dana, "other")
+    world.work()
+    assert [(run.contact_id, run.entered_at) for run in world.runs()] == [(dana, world.now)]
+    world.do(remove_tag, boss, "staff")
+    world.work()
+    assert [run.contact_id for run in world.runs()] == [dana, boss]
+
+
+def test_what_is_recorded_as_history_only_changes_the_answer_and_starts_nothing(world: World) -> None:
+    world.publish(quiet())
+    dana = world.contact()
+    with clock.hold(world.now), writing() as session:
+        record(session, contact_id=dana, kind="order_paid", occurred_at=world.now - 9 * DAY, starts_journeys=False)
+    later = world.now + timedelta(minutes=5)
+    with clock.hold(later), writing() as session:
+        audiences.catch_up(session, later)
+    [state] = world.rows(AudienceState)
+    assert (state.contact_id, state.is_true) == (dana, True)
+    world.play(5 * DAY)
+    assert world.runs() == []
+
+
+def test_published_again_it_keeps_what_it_knows_and_lets_nobody_in(world: World) -> None:
+    people = [world.contact(f"Person {n}") for n in range(3)]
+    world.publish(quiet())
+    for one in people:
+        world.event(one, "order_paid", at=world.now - 2 * DAY)
+    world.work()
+    known = [(row.audience, row.contact_id, row.recheck_at) for row in world.rows(AudienceState)]
+    world.publish(quiet("labels: [b]"), number=2)
+    assert [(row.audience, row.contact_id, row.recheck_at) for row in world.rows(AudienceState)] == known
+    # Another condition, which holds for everybody at once: new first answers, and nobody comes in.
+    world.publish(quiet("existing: include").replace("3 days", "1 day"), number=3)
+    world.play(5 * DAY)
+    assert world.runs() == []
+    assert len(world.rows(Audience)) == 1
+    world.event(people[0], "order_paid")
+    world.play(3 * DAY)
+    assert [run.contact_id for run in world.runs()] == [people[0]]
+
+
+def test_those_already_true_are_let_in_so_many_a_day_in_order(world: World) -> None:
+    people = [world.contact(f"Person {n}") for n in range(5)]
+    for one in people:
+        world.event(one, "order_paid", at=world.now - 9 * DAY)
+    world.work()
+    world.publish(quiet("existing: include\n  entry_limit: 2 per day"))
+    assert [row.contact_id for row in world.rows(WaitingEntry)] == people
+    world.play(5 * DAY)
+    # Days begin at midnight in Jerusalem, which is 22:00 UTC.
+    days = [(run.contact_id, f"{run.entered_at:%d %H}") for run in world.runs()]
+    assert days == list(zip(people, ["22 08", "22 08", "22 22", "22 22", "23 22"], strict=True))
+    assert world.rows(WaitingEntry) == []
+
+
+LIMITED = """
+greet:
+  name: Greet
+  purpose: service
+  start_when: [{tag_added: hello}, {event: order_paid}]
+  only_if: {not: {has_tag: staff}}
+  entry_limit: 2 per day
+  re_enter: always
+  review_after: 1 year
+  steps: [{note: hello}]
+"""
+
+
+def test_the_limit_holds_for_events_and_the_rest_wait_in_a_row(world: World) -> None:
+    world.publish(LIMITED)
+    people = [world.contact(f"Person {n}") for n in range(5)]
+    for one in people:
+        world.do(add_tag, one, "hello")
+    world.work()
+    assert [run.contact_id for run in world.runs()] == people[:2]
+    waiting = world.rows(WaitingEntry)
+    # The next free days, from midnight on the clock of the business.
+    assert [(row.contact_id, row.due_at.isoformat()) for row in waiting] == [
+        (people[2], "2026-11-22T22:00:00+00:00"),
+        (people[3], "2026-11-22T22:00:00+00:00"),
+        (people[4], "2026-11-23T22:00:00+00:00"),
+    ]
+    assert world.refusals() == ["entry_limit"] * 3
+    assert world.rows(EntryCheck)[0].detail["due_at"] == "2026-11-22T22:00:00+00:00"
+    world.do(add_tag, people[3], "staff")  # judged again when the turn comes
+    world.play(3 * DAY)
+    assert [run.contact_id for run in world.runs()] == [people[0], people[1], people[2], people[4]]
+    assert world.refusals().count("only_if_false") == 1
+
+
+def test_after_an_outage_no_more_enter_than_may(world: World) -> None:
+    world.publish(LIMITED)
+    people = [world.contact(f"Person {n}") for n in range(8)]
+    for one in people:
+        world.do(add_tag, one, "hello")
+    world.work()
+    world.now += 7 * DAY  # nobody worked for a week
+    world.work()
+    assert [run.contact_id for run in world.runs()] == people[:4]
+    world.play(2 * DAY)
+    assert [run.contact_id for run in world.runs()] == people
+
+
+def test_a_paused_journey_keeps_them_waiting(world: World) -> None:
+    world.publish(LIMITED)
+    people = [world.contact(f"Person {n}") for n in range(3)]
+    for one in people:
+        world.do(add_tag, one, "hello")
+    world.work()
+    world.do(lambda session: session.execute(update(Journey).values(state="paused")))
+    world.play(3 * DAY)
+    assert len(world.rows(WaitingEntry)) == 1
+    world.do(lambda session: session.execute(update(Journey).values(state="live")))
+    world.work()
+    assert [run.contact_id for run in world.runs()] == people
+
+
+def test_a_stop_condition_that_only_time_fulfils_ends_the_run_in_time(world: World) -> None:
+    world.publish(
+        """
+active:
+  name: Active
+  purpose: service
+  start_when: {tag_added: hello}
+  stop_when: [{if: {not_happened: order_paid, within: 5 days}, reason: went quiet}]
+  review_after: 1 year
+  steps: [{wait: 60 days}]
+"""
+    )
+    dana = world.contact()
+    world.event(dana, "order_paid")
+    world.do(add_tag, dana, "hello")
+    world.play(4 * DAY)
+    world.event(dana, "order_paid")
+    world.play(4 * DAY)
+    assert [run.status for run in world.runs()] == ["active"]
+    world.play(2 * DAY)
+    [run] = world.runs()
+    assert run.status == "stopped"
+    assert run.ended_at is not None
+    assert run.ended_at.isoformat() == "2026-12-01T08:00:00.000001+00:00"
+
+
+def test_a_merged_card_leaves_and_its_own_answer_goes_with_it(world: World) -> None:
+    world.publish(quiet())
+    kept, merged = world.contact("Dana"), world.contact("Dana again")
+    world.event(merged, "order_paid")
+    world.work()
+    assert [row.contact_id for row in world.rows(AudienceState)] == [merged]
+    world.do(merge, kept, merged)
+    world.work()
+    assert world.rows(AudienceState, contact_id=merged) == []
+
+
+def test_a_journey_that_is_over_is_not_watched(world: World) -> None:
+    world.publish(quiet())
+    world.do(lambda session: session.execute(update(Journey).values(state="ended")))
+    world.do(forget_ended)
+    assert world.rows(Audience) == []
+
+
+def test_a_journey_that_makes_its_own_condition_true_again_comes_to_rest(world: World) -> None:
+    world.publish(
+        """
+circle:
+  name: Circle
+  purpose: service
+  start_when: {becomes_true: {has_tag: warm}}
+  re_enter: always
+  review_after: 1 year
+  steps: [{untag: warm}, {tag: warm}]
+"""
+    )
+    dana = world.contact()
+    world.do(add_tag, dana, "warm")
+    world.work()
+    assert len(world.rows(Enrolment)) <= MAX_DEPTH + 1
+    assert world.rows(Event, kind="journey_entered")
