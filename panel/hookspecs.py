@@ -15,6 +15,7 @@ from panel.sdk.channels import Channel
 from panel.sdk.context import PluginContext, Unit
 from panel.sdk.declarations import ActionType, Blueprint, ConditionType
 from panel.sdk.events import EventType
+from panel.sdk.holidays import HolidayCalendar
 from panel.sdk.settings import CheckStep, SettingField
 from panel.sdk.web import PluginPage, Service, Webhook
 
@@ -51,6 +52,11 @@ def register_actions(ctx: PluginContext) -> Iterable[ActionType]:  # type: ignor
 @hookspec
 def register_blueprints() -> Iterable[Blueprint]:  # type: ignore[empty-body]
     """Offer ready-made journeys."""
+
+
+@hookspec
+def register_holidays(ctx: PluginContext) -> Iterable[HolidayCalendar]:  # type: ignore[empty-body]
+    """Offer holiday calendars for the allowed hours of journeys (`holidays: skip`, `calendar: <name>`)."""
 
 
 @hookspec

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from panel.contacts.models import ContactList, Tag
 from panel.contacts.queries import all_fields
 from panel.i18n import LANGUAGES, translate
-from panel.journeys.engine.holidays import CALENDARS
+from panel.journeys.engine.holidays import calendars
 from panel.journeys.language import FieldInfo, TemplateInfo, Vocabulary
 from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.phrases import quoted
@@ -48,7 +48,7 @@ def vocabulary(session: Session) -> Vocabulary:
         people=_people(session),
         checks=tuple(plugins.conditions()),
         actions=tuple(plugins.actions()),
-        calendars=tuple(CALENDARS),
+        calendars=tuple(calendars()),
         journeys=tuple(session.scalars(select(Journey.id))),
         blueprints={name: blueprint.text for name, blueprint in plugins.blueprints().items()},
         plugins=tuple(plugin.id for plugin in plugins.loaded if plugin.state == "on"),

@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Callable[[str, Any], object]] = {
     "register_channels": declared.check_channels,
     "register_conditions": declared.check_conditions,
     "register_actions": declared.check_actions,
+    "register_holidays": declared.check_holidays,
     "register_services": declared.check_services,
     "register_webhooks": declared.check_webhooks,
     "register_pages": declared.check_pages,

@@ -11,6 +11,7 @@ from panel.i18n import N_
 from panel.sdk.channels import Channel, ChannelFacts
 from panel.sdk.declarations import ActionType, Blueprint, ConditionType
 from panel.sdk.events import EventType
+from panel.sdk.holidays import HolidayCalendar
 from panel.sdk.settings import SettingField
 from panel.sdk.web import PluginPage, Service, Webhook
 
@@ -68,6 +69,12 @@ def check_actions(plugin_id: str, declared: Iterable[object]) -> dict[str, Actio
 
 def check_blueprints(plugin_id: str, declared: Iterable[object]) -> dict[str, Blueprint]:
     return _full_names(plugin_id, _all(plugin_id, "register_blueprints", declared, Blueprint))
+
+
+def check_holidays(plugin_id: str, declared: Iterable[object]) -> dict[str, HolidayCalendar]:
+    calendars = _all(plugin_id, "register_holidays", declared, HolidayCalendar)
+    _names(plugin_id, calendars, lambda one: one.name, NAME)
+    return {one.name: one for one in calendars}
 
 
 def check_services(plugin_id: str, declared: Iterable[object]) -> tuple[Service, ...]:

@@ -45,6 +45,7 @@ from panel.sdk.channels import Channel
 from panel.sdk.context import PluginContext
 from panel.sdk.declarations import ActionType, Blueprint, ConditionType
 from panel.sdk.events import EventType
+from panel.sdk.holidays import HolidayCalendar
 from panel.sdk.settings import SettingField
 from panel.sdk.web import PluginPage, Service, Webhook
 
@@ -90,6 +91,7 @@ class Offer:
     conditions: Mapping[str, ConditionType] = field(default_factory=dict)
     actions: Mapping[str, ActionType] = field(default_factory=dict)
     blueprints: Mapping[str, Blueprint] = field(default_factory=dict)
+    holidays: Mapping[str, HolidayCalendar] = field(default_factory=dict)
     services: tuple[Service, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     pages: tuple[PluginPage, ...] = ()
@@ -190,6 +192,10 @@ class PluginManager:
 
     def blueprints(self) -> dict[str, Blueprint]:
         return {name: one for offer in self._offers() for name, one in offer.blueprints.items()}
+
+    def holiday_calendars(self) -> dict[str, HolidayCalendar]:
+        """Holiday calendars of plugins, by the name that journeys use."""
+        return {name: one for offer in self._offers() for name, one in offer.holidays.items()}
 
     def services(self) -> dict[str, Service]:
         """Processes to run beside the workers, by `<plugin>.<name>`."""
@@ -383,6 +389,7 @@ class PluginManager:
                 declared.check_conditions(plugin_id, answers("register_conditions")),
                 declared.check_actions(plugin_id, answers("register_actions")),
                 declared.check_blueprints(plugin_id, answers("register_blueprints")),
+                declared.check_holidays(plugin_id, answers("register_holidays")),
                 declared.check_services(plugin_id, answers("register_services")),
                 declared.check_webhooks(plugin_id, answers("register_webhooks")),
                 declared.check_pages(plugin_id, answers("register_pages")),

@@ -117,7 +117,7 @@ def occurrences(rule: Rule, source: date | None, first: date, last: date) -> Ite
             if begin is not None:
                 found: date | None = _day(rule.calendar, year, begin, 1)
             else:
-                found = anniversary(rule.calendar, rule.feb_29, source, year)  # type: ignore[arg-type]
+                found = anniversary(rule.calendar, rule.feb_29, source, year)
             if found is not None and first <= found <= last:
                 yield found
 
@@ -174,7 +174,7 @@ def _sources_of_day(every: str, calendar: Calendar, feb_29: str, day: date) -> f
             if n <= _month_length(calendar, year - back, each)
             and (found := _day(calendar, year - back, each, n)) <= day
         )
-    found = set()
+    listed: set[date] = set()
     for back in range(YEARS_BACK + 1):
         for each, n in _might_come_round(calendar, month, number):
             source_year = year - back
@@ -184,8 +184,8 @@ def _sources_of_day(every: str, calendar: Calendar, feb_29: str, day: date) -> f
                     anniversary(calendar, feb_29, source, year),
                     anniversary(calendar, feb_29, source, year - 1),  # 30 Esfand on 1 Farvardin of the next year
                 ):
-                    found.add(source)
-    return frozenset(found)
+                    listed.add(source)
+    return frozenset(listed)
 
 
 def _might_come_round(calendar: Calendar, month: int, number: int) -> set[tuple[int, int]]:

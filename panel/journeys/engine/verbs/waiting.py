@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from panel.journeys.engine.conditions import event_matches
+from panel.journeys.engine.earlier import Before
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.runs import Run
 from panel.journeys.engine.waits import wait_end
@@ -20,10 +21,12 @@ Step = Mapping[str, Any]
 def wait(batch: Batch, step: Step, group: list[Run]) -> None:
     now = batch.now
     days = _days_of_field(batch, step, [run for run in group if not run.phase])
+    before = Before(batch.session, group[0].program, step.get("next"), batch.business)
     for run in group:
         if run.phase == "waiting":
             until = datetime.fromisoformat(run.wait["until"])
             if now >= until:
+                run.planned_at = until
                 run.finish("time_came", now, until=run.wait["until"])
             else:
                 run.wait_until(until, **run.wait)
@@ -31,10 +34,14 @@ def wait(batch: Batch, step: Step, group: list[Run]) -> None:
         end = wait_end(step, run.step_began_at, run.zone, days.get(run.id))
         if end.at is None or end.is_past:
             _wait_for_the_past(batch, step, run, end.at)
-        elif end.at <= now:
-            run.finish("time_came", now, until=end.at.isoformat())
+            continue
+        at = before.closing(end.at, run.step_began_at, run.zone)
+        more = {"planned": end.at.isoformat()} if at != end.at else {}
+        if at <= now:
+            run.planned_at = at
+            run.finish("time_came", now, until=at.isoformat(), **more)
         else:
-            run.wait_until(end.at, kind="wait", until=end.at.isoformat(), zone=str(run.zone), zone_from=run.zone_from)
+            run.wait_until(at, kind="wait", until=at.isoformat(), zone=str(run.zone), zone_from=run.zone_from, **more)
 
 
 def _wait_for_the_past(batch: Batch, step: Step, run: Run, at: datetime | None) -> None:

@@ -1,0 +1,119 @@
+"""What counts against limits: the messages to a contact and to an address, sent, and queued with a higher priority."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, bindparam, func, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from panel.contacts.sets import among
+from panel.db import connection_of
+from panel.journeys.models import Journey
+from panel.messages.models import Message
+
+COUNTED = ("on_wire", "sent", "delivered", "bounced", "unknown")
+QUEUED = ("queued", "claimed")
+
+
+class _Sent(NamedTuple):
+    id: int
+    contact_id: int
+    address: str | None
+    journey_id: str | None
+    channel: str
+    at: datetime
+    priority: int | None  # of what is still queued; None: it went
+
+
+def lock_addresses(session: Session, addresses: Collection[str]) -> None:
+    """Make workers take turns at an address, until the transaction ends: two contacts of one mailbox must not both find
+    the last place free. In one order, after the contacts are locked, so that nobody waits in a circle.
+
+    SQLite has one writer at a time anyway.
+    """
+    connection = connection_of(session)
+    if not addresses or connection.dialect.name != "postgresql":
+        return
+    keys = sorted({int.from_bytes(blake2b(one.encode(), digest_size=8).digest(), signed=True) for one in addresses})
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(k) FROM unnest(:keys) WITH ORDINALITY AS u(k, n) ORDER BY n").bindparams(
+            bindparam("keys", type_=ARRAY(BigInteger))
+        ),
+        {"keys": keys},
+    )
+
+
+class Counted:
+    """The messages that count for some contacts and addresses from `since` on. Grows with what is let through."""
+
+    def __init__(
+        self, session: Session, contact_ids: Collection[int], addresses: Collection[str], since: datetime, now: datetime
+    ) -> None:
+        self._by_contact: dict[int, dict[int, _Sent]] = defaultdict(dict)
+        self._by_address: dict[str, dict[int, _Sent]] = defaultdict(dict)
+        for one in _read(session, contact_ids, addresses, since, now):
+            self._add(one)
+
+    def _add(self, one: _Sent) -> None:
+        self._by_contact[one.contact_id][one.id] = one
+        if one.address:
+            self._by_address[one.address][one.id] = one
+
+    def let_through(self, message: Mapping[str, Any], address: str | None, now: datetime) -> None:
+        """This one goes now, and counts for the next."""
+        self._add(
+            _Sent(message["id"], message["contact_id"], address, message["journey_id"], message["channel"], now, None)
+        )
+
+    def for_message(self, message: Mapping[str, Any], address: str | None) -> list[tuple[str, datetime]]:
+        """(channel, moment) of all that counts against a message that would go to `address`."""
+        known = {**self._by_contact.get(message["contact_id"], {}), **self._by_address.get(address or "", {})}
+        return [
+            (one.channel, one.at)
+            for one in known.values()
+            if one.id != message["id"] and (one.priority is None or one.priority < message["priority"])
+        ]
+
+    def of_the_family(self, message: Mapping[str, Any], address: str | None) -> list[datetime]:
+        """When the same journey wrote to this address for another contact."""
+        return [
+            one.at
+            for one in self._by_address.get(address or "", {}).values()
+            if one.priority is None
+            and one.journey_id == message["journey_id"]
+            and one.contact_id != message["contact_id"]
+        ]
+
+
+def _read(
+    session: Session, contact_ids: Collection[int], addresses: Collection[str], since: datetime, now: datetime
+) -> Iterable[_Sent]:
+    connection = connection_of(session)
+    paused = select(Journey.id).where(Journey.state.in_(("paused", "draft")))
+    columns = (Message.id, Message.contact_id, Message.address, Message.journey_id, Message.channel)
+    whose = [among(session, Message.contact_id, list(contact_ids))]
+    if addresses:
+        whose.append(among(session, Message.address, list(addresses)))
+    # One statement per index: a condition on both columns at once would use neither.
+    for mine in whose:
+        sent = select(*columns, Message.wire_at).where(
+            mine, Message.wire_at >= since, Message.status.in_(COUNTED), Message.kind == "message"
+        )
+        for id_, contact_id, address, journey_id, channel, wire_at in connection.execute(sent):
+            if wire_at is not None:
+                yield _Sent(id_, contact_id, address, journey_id, channel, wire_at, None)
+        queued = select(*columns, Message.not_before, Message.priority).where(
+            mine,
+            Message.status.in_(QUEUED),
+            Message.kind == "message",
+            or_(Message.expires_at.is_(None), Message.expires_at > now),
+            func.coalesce(Message.journey_id, "").not_in(paused),
+        )
+        for id_, contact_id, address, journey_id, channel, not_before, priority in connection.execute(queued):
+            yield _Sent(id_, contact_id, address, journey_id, channel, max(not_before, now), priority)
