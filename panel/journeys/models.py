@@ -16,6 +16,8 @@ from panel.db import Base, BigId
 
 _OPEN = text("status IN ('active', 'held')")
 _ACTIVE = text("status = 'active'")
+_STANDING = text("status = 'active' AND due_at IS NULL")
+_HELD = text("status = 'held'")
 
 
 class Journey(Base):
@@ -116,6 +118,8 @@ class Enrolment(Base):
             postgresql_where=_OPEN,
         ),
         Index("ix_enrolments_due", "priority", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+        Index("ix_enrolments_standing", "id", sqlite_where=_STANDING, postgresql_where=_STANDING),
+        Index("ix_enrolments_held", "held_issue", sqlite_where=_HELD, postgresql_where=_HELD),
         Index("ix_enrolments_contact_id", "contact_id"),
         Index("ix_enrolments_journey_id_status", "journey_id", "status", "step_id"),
     )

@@ -26,7 +26,7 @@ ENTRY: dict[str, str] = {
     "contact_erased": N_("The contact was erased."),
     "date_changed": N_("The date that should have started it was changed or taken away before its day came."),
     "too_late": N_("Its day had passed by longer than this journey allows, because nothing was running in between."),
-    "source_stale": N_("The outside data was too old to be trusted, so nobody was taken in."),
+    "source_stale": N_("What we know from outside is too old to decide by, so the start waits until it is fresh."),
 }
 
 STEP: dict[str, str] = {
@@ -50,6 +50,9 @@ STEP: dict[str, str] = {
     "was_not_inside": N_("Was not inside that journey."),
     "held_error": N_("Stands still: the step could not be carried out."),
     "held_unknown": N_("Stands still: nobody knows whether the message went out. A person decides."),
+    "held_restored": N_("Stands still: what was reported may have happened before the database was restored."),
+    "skipped_by_person": N_("Passed over: a colleague decided so."),
+    "moved_by_person": N_("Left: a colleague moved the contact to another step."),
     "moved_to_version": N_("Went on in a newer version of the journey."),
     "date_has_passed": N_("The date it should have waited for had already passed."),
     "task_cancelled": N_("The task was taken back; the journey went on."),

@@ -91,6 +91,8 @@ def same_branch(finished: Step, same: Step, how: str) -> str | None:
 def visit(program: Program, step_id: str, detail: Mapping[str, Any]) -> tuple[str, str | None]:
     """A line of the trace as (key of the step, key of the step that it jumped back to or None)."""
     step = program.steps.get(step_id, {"id": step_id})
+    if (said := (detail or {}).get("target_key")) is not None:  # a person moved the run
+        return key_of(step), str(said)
     target = (detail or {}).get("target") if step.get("verb") == "go_to" else None
     return key_of(step), key_of(program.steps.get(target, {"id": target})) if target else None
 

@@ -27,7 +27,7 @@ def spread_messages(
 ) -> int:
     """Give queued messages that are due by `start` their turns; hours and limits are still asked at each turn.
 
-    Too late stays too late, except when a person has `decided` that they shall go: then they have a day from their turn.
+    Too late stays too late, except when a person has `decided` that they go: then they have a day from their turn.
     """
     rows = (
         connection_of(session)
