@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.databases import postgresql, sqlite
 
-NAMES = {"advance": "advance", "send": "send", "timeline": "timeline", "import": "imports", "crash": "crash"}
+NAMES = {"advance": "advance", "send": "send", "timeline": "timeline", "import": "imports", "crash": "crash", "simulate": "simulate"}
 
 
 def main(arguments: list[str]) -> int:

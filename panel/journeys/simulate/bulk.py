@@ -86,7 +86,7 @@ def _store(
             connection,
             Message,
             ("status", "reason", "wire_at", "sent_at", "address"),
-            [(row["id"], "sent", None, now, now, decisions[row["id"]].address or row["address"]) for row in going],
+            [("sent", None, now, now, decisions[row["id"]].address or row["address"], row["id"]) for row in going],
         )
         runs = [row["enrolment_id"] for row in going if row["enrolment_id"]]
         connection.execute(
@@ -103,7 +103,7 @@ def _store(
             Message,
             ("reason", "not_before"),
             [
-                (row["id"], decisions[row["id"]].reason, max(decisions[row["id"]].not_before or later, later))
+                (decisions[row["id"]].reason, max(decisions[row["id"]].not_before or later, later), row["id"])
                 for row in waiting
             ],
         )

@@ -118,7 +118,7 @@ def _play(
         count = len(journey.program.resolved["start_when"])
         begin(session, contact_id, asked.journey_id, min(asked.trigger_no, count - 1), asked.data, start)
     try:
-        reached = play(session, start, until, send, [(happenings.come, happenings.do)])
+        reached = play(session, start, until, send, [happenings])
         is_cut = reached < until
     except NeverRestsError:
         is_cut = True

@@ -23,7 +23,7 @@ from panel.journeys.engine.programs import Program, live
 from panel.journeys.engine.route import route_in
 from panel.journeys.models import Enrolment, JourneyVersion, StepRun
 from panel.journeys.simulate.bulk import Counts, send_due
-from panel.journeys.simulate.play import MOST_TURNS, NeverRestsError, next_due
+from panel.journeys.simulate.play import MOST_TURNS, Dates, NeverRestsError, next_due
 from panel.journeys.simulate.stage import LEFT_OUT, OF_RUNS, copy_table, empty, tidy
 from panel.messages.models import Message
 from panel.timeline.models import Event
@@ -148,11 +148,12 @@ def _play(session: Session, start: datetime, until: datetime, tell: Callable[[fl
     listened = any("message_sent" in looked_at(journey.program) for journey in live(session))
     told = 0.0
     before = session.scalar(select(func.count()).select_from(StepRun)) or 0
-    now = start
+    now, dates = start, Dates()
     while True:
         with clock.hold(now):
-            _settle(session, now, counts, listened)
-        following = next_due(session)
+            _settle(session, now, counts, listened, dates)
+        coming = (next_due(session), dates.come(session, now))
+        following = min((one for one in coming if one is not None), default=None)
         if following is None or following > until:
             break
         now = max(_rounded(following), now + TICK)
@@ -164,9 +165,9 @@ def _play(session: Session, start: datetime, until: datetime, tell: Callable[[fl
     return _result(session, counts, start, before)
 
 
-def _settle(session: Session, now: datetime, counts: Counts, listened: bool) -> None:
-    for _ in range(MOST_TURNS * 50):
-        done = route_in(session, EVENTS_AT_ONCE) + advance_in(session, RUNS_AT_ONCE)
+def _settle(session: Session, now: datetime, counts: Counts, listened: bool, dates: Dates) -> None:
+    for _ in range(MOST_TURNS * 5):
+        done = dates.do(session, now) + route_in(session, EVENTS_AT_ONCE) + advance_in(session, RUNS_AT_ONCE)
         done += send_due(session, now, counts, listened)
         if not done:
             return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.db import connection_of
+from panel.journeys.engine import dates
 from panel.journeys.engine.advance import advance_in
 from panel.journeys.engine.route import route_in
 from panel.journeys.models import Enrolment, Journey
@@ -17,7 +19,39 @@ from panel.messages.models import Message
 
 MOST_MOMENTS = 3_000
 MOST_TURNS = 200
+AT_ONCE = 2_000
 Work = Callable[[Session, datetime], int]
+
+
+class Source(Protocol):
+    """Something else that falls due: when (None: nothing any more), and doing it; returns how much was done."""
+
+    def come(self, session: Session, now: datetime) -> datetime | None: ...
+
+    def do(self, session: Session, now: datetime) -> int: ...
+
+
+class Dates:
+    """Dates and schedules, planned and entered by the engine's own functions."""
+
+    def __init__(self) -> None:
+        self._at: datetime | None = None
+        self._looked = False
+
+    def come(self, _session: Session, _now: datetime) -> datetime | None:
+        return self._at
+
+    def do(self, session: Session, now: datetime) -> int:
+        if self._looked and (self._at is None or now < self._at):
+            return 0
+        dates.plan_in(session, now)
+        done = 0
+        while more := dates.enter_in(session, now, AT_ONCE):
+            done += more
+        following = dates.next_moment(session, now)
+        # What is due now and stays (a paused journey's) is looked at again with the next planning.
+        self._looked, self._at = True, following and max(following, now + timedelta(minutes=1))
+        return done
 
 
 class NeverRestsError(Exception):
@@ -29,18 +63,18 @@ def play(
     start: datetime,
     until: datetime,
     send: Work,
-    others: Iterable[tuple[Callable[[Session], datetime | None], Work]] = (),
+    others: Iterable[Source] = (),
     moments: int = MOST_MOMENTS,
 ) -> datetime:
     """Play from `start` to `until`; returns how far it came (less than `until` after `moments` moments).
 
-    `others` are further sources of things to do: when the next one is due, and doing it.
+    `others` are further sources of things to do; dates and schedules are always among them.
     """
-    now, sources = start, list(others)
+    now, sources = start, [Dates(), *others]
     for _ in range(moments):
         with clock.hold(now):
-            settle(session, now, send, [work for _, work in sources])
-        coming = [next_due(session), *(when(session) for when, _ in sources)]
+            settle(session, now, send, [source.do for source in sources])
+        coming = [next_due(session), *(source.come(session, now) for source in sources)]
         following = min((one for one in coming if one is not None), default=None)
         if following is None or following > until:
             return until

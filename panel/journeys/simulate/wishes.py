@@ -85,7 +85,7 @@ class Happenings:
         if self._wishes.replies is not None and channel != "letter":
             self._add(at + self._wishes.replies, self._reply(message_id))
 
-    def come(self, _session: Session) -> datetime | None:
+    def come(self, _session: Session, _now: datetime) -> datetime | None:
         return self._due[0][0] if self._due else None
 
     def do(self, session: Session, now: datetime) -> int:
