@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -96,8 +96,8 @@ def notify_many(
 
 def unread(session: Session, user_id: int) -> int:
     """How many notices this colleague has not read, counted up to 100."""
-    some = select(Notice.id).where(Notice.user_id == user_id, Notice.read_at.is_(None)).limit(MAX_COUNT)
-    return session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    query = select(Notice.id).where(Notice.user_id == user_id, Notice.read_at.is_(None)).limit(MAX_COUNT)
+    return len(session.scalars(query).all())
 
 
 def notices_of(session: Session, user_id: int, *, before: int | None = None, limit: int = 50) -> list[Notice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -54,16 +53,17 @@ class Directory:
     """Everybody who works here, read once."""
 
     def __init__(self, session: Session) -> None:
-        connection = connection_of(session)
-        roles: dict[int, set[str]] = defaultdict(set)
-        query = select(user_roles.c.user_id, Role.name).join(Role, Role.id == user_roles.c.role_id)
-        for user_id, name in connection.execute(query):
-            roles[user_id].add(name)
-        rows = connection.execute(select(User.id, User.name, User.email, User.handle, User.active).order_by(User.id))
-        self.everybody = {
-            row.id: Colleague(row.id, row.name or "", row.email, row.handle, row.active, frozenset(roles[row.id]))
-            for row in rows
-        }
+        query = (
+            select(User.id, User.name, User.email, User.handle, User.active, Role.name.label("role"))
+            .outerjoin(user_roles, user_roles.c.user_id == User.id)
+            .outerjoin(Role, Role.id == user_roles.c.role_id)
+            .order_by(User.id)
+        )
+        self.everybody: dict[int, Colleague] = {}
+        for row in connection_of(session).execute(query):
+            before = self.everybody.get(row.id)
+            roles = (before.roles if before else frozenset()) | ({row.role} if row.role else set())
+            self.everybody[row.id] = Colleague(row.id, row.name or "", row.email, row.handle, row.active, roles)
 
     def meant(self, name: str | None) -> Meant:
         """Whom `name` means. Nobody at all, a name of two people, or one who left: the owners, with the name kept."""

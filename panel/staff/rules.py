@@ -51,6 +51,8 @@ ACTIONS: dict[str, frozenset[RoleName]] = {
     "contacts.import": _MARKETERS,
     "contacts.export": _MARKETERS,
     "notes.write": _EDITORS,
+    "tasks.view": _EVERYBODY,
+    "tasks.edit": _EDITORS,
     "consent.edit": _EDITORS,
     "lists.view": _EVERYBODY,
     "lists.edit": _MARKETERS,

@@ -13,6 +13,7 @@ from panel import clock, i18n
 from panel.calendars import show_day
 from panel.db import db
 from panel.issues.queries import open_issues
+from panel.staff.notices import unread
 from panel.staff.rules import ROLE_LABELS, strongest
 from panel.web import filters, headers
 from panel.web.access import allowed
@@ -40,6 +41,8 @@ def shell() -> SimpleNamespace:
             role=i18n.gettext(ROLE_LABELS[role]) if role else "",
             issues=sum(open_issues(db.session()).values()) if user else 0,
             issues_url=_address("issues.index_view"),
+            notices=unread(db.session(), user.id) if user else 0,
+            notices_url=_address("notices.index"),
             search_url=_address("contacts.index_view") or "",
             reader=current_reader(),
             today=show_day(clock.now().astimezone(current_reader().zone).date(), current_reader(), "full"),

@@ -27,7 +27,7 @@ def now() -> datetime:
 
 
 # What every page asks for its frame: who is looking, what needs attention, what is switched on.
-FRAME = tuple(f"SELECT {table}." for table in ("users", "roles", "issues", "settings", "plugin_states"))
+FRAME = tuple(f"SELECT {table}." for table in ("users", "roles", "issues", "notices", "settings", "plugin_states"))
 
 
 def url_of(session, contact_id: int) -> str:

@@ -10,6 +10,7 @@ from panel.web import headers
 from panel.web.admin.audit import AuditView
 from panel.web.admin.contact_card import ContactCardView
 from panel.web.admin.contacts import ContactsView
+from panel.web.admin.experiments import ExperimentsView
 from panel.web.admin.fields import FieldsView
 from panel.web.admin.help import HelpView
 from panel.web.admin.home import HomeView
@@ -19,10 +20,13 @@ from panel.web.admin.journeys import JourneysView
 from panel.web.admin.lists import ListsView
 from panel.web.admin.message_preview import MessagePreviewView
 from panel.web.admin.messages import MessagesView
+from panel.web.admin.notices import NoticesView
 from panel.web.admin.pages import PanelTheme
 from panel.web.admin.plugins import PluginPagesView, PluginsView
+from panel.web.admin.segments import SegmentsView
 from panel.web.admin.suppressions import SuppressionsView
 from panel.web.admin.tags import TagsView
+from panel.web.admin.tasks import TasksView
 from panel.web.admin.templates import TemplatesView
 from panel.web.admin.users import UsersView
 from panel.web.words import ours_first
@@ -49,8 +53,11 @@ def install(app: Flask) -> Admin:
 
 def register(admin: Admin) -> None:
     """Add every screen. One line each; the order inside a section of the menu is the view's `menu_position`."""
+    admin.add_view(TasksView())
+    admin.add_view(NoticesView())
     admin.add_view(ContactsView())
     admin.add_view(ListsView())
+    admin.add_view(SegmentsView())
     admin.add_view(TagsView())
     admin.add_view(FieldsView())
     admin.add_view(ImportsView())
@@ -63,6 +70,7 @@ def register(admin: Admin) -> None:
     admin.add_view(AuditView())
     admin.add_view(ContactCardView())
     admin.add_view(JourneysView())
+    admin.add_view(ExperimentsView())
     admin.add_view(PluginsView())
     admin.add_view(HelpView())
     admin.add_view(PluginPagesView())

@@ -29,6 +29,7 @@ from panel.journeys.by_hand import journeys_to_start, retry, start_by_hand, take
 from panel.journeys.models import Enrolment
 from panel.timeline.queries import Cursor
 from panel.web.access import requires
+from panel.web.admin import tasks
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
@@ -89,6 +90,7 @@ class ContactCardView(PanelView):
         reader, now = current_reader(), clock.now()
         page = queries.load(_session(), person.ids, show=show, before=before, with_pending=before is None)
         card = cards.card(_session(), person.ids)
+        todo, hands = tasks.of_contact(_session(), person.ids, now)
         return self.render(
             "contact/card.html",
             contact=person.contact,
@@ -101,7 +103,11 @@ class ContactCardView(PanelView):
             fields=[(info.label(reader.language), text) for info, text in card.fields],
             channels=reachable(card.addresses, card.decisions, reader),
             runs=[_run(run, reader.language) for run in card.inside],
-            coming=upcoming.coming_up(page.pending, card.inside, reader) if before is None else [],
+            tasks=todo,
+            hands=hands,
+            snoozes=tasks.SNOOZES,
+            reminders=tasks.REMINDERS,
+            coming=upcoming.coming_up(page.pending, card.inside, reader, todo) if before is None else [],
             days=items.by_day(items.build(page.lines, page.facts, reader), reader, now),
             older=page.older,
             newest=page.newest,
@@ -354,7 +360,7 @@ def _run(run: cards.Inside, language: str) -> SimpleNamespace:
         status=run.status,
         step=step_sentence(run.resolved, run.step_id, language),
         enrolment_id=run.enrolment_id,
-        at=run.due_at,
+        at=None if run.wait.get("kind") == "task" else run.due_at,  # it looks once a day; that is no news
     )
 
 

@@ -35,7 +35,7 @@ class IssuesView(PanelModelView):
     }  # noqa: RUF012
     noun = "issue"
     section = "system"
-    icon = "bell"
+    icon = "alert-triangle"
     menu_position = 10
     creates = False
     keyset = ("last_seen", "id")

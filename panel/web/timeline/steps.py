@@ -53,6 +53,8 @@ def waiting_words(wait: Mapping[str, Any], language: str) -> str:
             sentence = N_("Waits for: %(events)s. Goes on at this time in any case.")
             return translate(language, sentence, events=", ".join(awaited))
         return translate(language, N_("Waits for something to happen. Goes on at this time in any case."))
+    if wait.get("kind") == "task":
+        return translate(language, N_("Waits until the task is done."))
     if wait.get("kind") == "message":
         return translate(language, N_("Waits until the message is really out."))
     return translate(language, N_("Waits for this time to come."))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from markupsafe import Markup
 
+from panel import clock
 from panel.calendars import Reader
 from panel.i18n import N_, translate
 from panel.journeys import reasons as journey_reasons
 from panel.messages import reasons as message_reasons
+from panel.tasks.models import Task
 from panel.web.timeline import words
 from panel.web.timeline.card import Inside
 from panel.web.timeline.facts import MessageFact
@@ -34,8 +37,22 @@ class Coming:
     journey_id: str | None = None
 
 
-def coming_up(pending: Sequence[MessageFact], inside: Sequence[Inside], reader: Reader) -> list[Coming]:
+class ToDo(Protocol):
+    """An open task as the page shows it: when it is wanted, for whom."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def who(self) -> str: ...
+    @property
+    def wanted_at(self) -> datetime | None: ...
+
+
+def coming_up(
+    pending: Sequence[MessageFact], inside: Sequence[Inside], reader: Reader, tasks: Sequence[ToDo] = ()
+) -> list[Coming]:
     found = [_message(message, reader) for message in pending]
+    found += [_task(one, reader) for one in tasks]
     # A run that is sending stands behind the message above; it is not said twice.
     sending = {(message.journey_id, message.step_id) for message in pending}
     found += [_run(run, reader) for run in inside if (run.journey_id, run.step_id) not in sending]
@@ -70,6 +87,13 @@ def _message(message: MessageFact, reader: Reader) -> Coming:
     )
 
 
+def _task(one: ToDo, reader: Reader) -> Coming:
+    title = words.fill(reader.language, N_("Task for %(who)s: %(title)s"), {"who": one.who, "title": one.task.title})
+    late = one.wanted_at is not None and one.wanted_at <= clock.now()
+    remark = translate(reader.language, N_("Late: it should be done by now.")) if late else ""
+    return Coming(f"t{one.task.id}", "checkbox", "amber", title, None if late else one.wanted_at, remark)
+
+
 def _run(run: Inside, reader: Reader) -> Coming:
     language = reader.language
     held = run.status == "held"
@@ -88,7 +112,7 @@ def _run(run: Inside, reader: Reader) -> Coming:
         "hand-stop" if held else "player-pause" if paused else "hourglass",
         "amber" if held or paused else "grey",
         title,
-        None if held or paused else run.due_at,
+        None if held or paused or run.wait.get("kind") == "task" else run.due_at,
         remark,
         None,
         run.journey_id,

@@ -15,6 +15,7 @@ from panel.i18n import N_, translate
 from panel.journeys import reasons as journey_reasons
 from panel.messages import reasons as message_reasons
 from panel.sdk.events import EventField
+from panel.staff.rules import ROLE_LABELS, RoleName
 from panel.timeline.registry import types
 
 CHANNELS = {
@@ -144,6 +145,8 @@ def value_words(field: EventField | None, name: str, value: Any, data: Mapping[s
         return isolated(channel_words(value, language))
     if name == "reason" and isinstance(value, str):
         return isolated(reason_words(value, language))
+    if name == "who" and value in ROLE_LABELS:
+        return isolated(translate(language, ROLE_LABELS[RoleName(value)]))
     if name in _CODES and isinstance(value, str):
         return isolated(how_words(value, language))
     if kind == "money":

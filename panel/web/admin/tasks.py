@@ -1,0 +1,302 @@
+"""What is to be done: my tasks and the team's; doing, handing over, putting off, giving new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import abort, flash, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.contacts.models import Contact
+from panel.contacts.origin import By
+from panel.contacts.queries import canonical
+from panel.db import db
+from panel.errors import UserError
+from panel.i18n import N_, current_language, gettext, lazy_gettext
+from panel.journeys.models import Journey
+from panel.staff.people import Colleague, Directory, Meant
+from panel.staff.rules import ROLE_LABELS, RoleName
+from panel.tasks import operations, queries
+from panel.tasks.models import Task
+from panel.tasks.operations import NewTask
+from panel.web.access import requires
+from panel.web.addresses import back_url
+from panel.web.admin.pages import PanelView
+from panel.web.timeline.words import reason_words
+
+VIEWS = (
+    ("mine", N_("Mine")),
+    ("team", N_("Team")),
+    ("overdue", N_("Overdue")),
+    ("today", N_("Today")),
+    ("done", N_("Closed")),
+)
+EMPTY = {
+    "mine": N_("When a colleague or a journey gives you a task, it stands here."),
+    "team": N_("Nobody has an open task."),
+    "overdue": N_("You are late with nothing."),
+    "today": N_("Nothing more is waiting for you today."),
+    "done": N_("Tasks that were done or taken back will stand here."),
+}
+SNOOZES = (
+    ("hour", N_("In an hour")),
+    ("tomorrow", N_("Tomorrow at 9:00")),
+    ("week", N_("In a week at 9:00")),
+)
+REMINDERS = (("0", N_("when it is due")), ("60", N_("an hour before")), ("1440", N_("a day before")))
+MORNING = 9
+_UNDO = "tasks_undo"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One task as the page shows it. `who` are the words for its hands, `why` where it came from."""
+
+    task: Task
+    contact: str
+    contact_url: str | None
+    who: str
+    is_mine: bool
+    from_person: str
+    from_journey: str
+    closed_by: str
+    wanted_at: datetime | None
+    is_late: bool
+    outcome_words: str
+
+
+class TasksView(PanelView):
+    action = "tasks.view"
+    section = ""
+    icon = "checkbox"
+    menu_position = 10
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy_gettext("Tasks"), endpoint="tasks", url="tasks")
+
+    def menu_count(self) -> int:
+        return queries.waiting_for(_session(), _me(), clock.now())
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        view = request.args.get("view", "mine")
+        if view not in queries.VIEWS:
+            view = "mine"
+        now = clock.now()
+        directory = Directory(_session())
+        tasks = queries.tasks_of(_session(), _me(), view, now)
+        return self.render(
+            "tasks/list.html",
+            view=view,
+            views=VIEWS,
+            counts=queries.counts(_session(), _me(), now),
+            lines=lines(_session(), tasks, directory, now),
+            empty=EMPTY[view],
+            snoozes=SNOOZES,
+            hands=hands(directory),
+            undo=session.pop(_UNDO, None),
+            now=now,
+        )
+
+    @expose("/<int:task_id>/<any(done, cancel, reopen, assign, snooze):what>", methods=["POST"])
+    @requires("tasks.edit")
+    def change(self, task_id: int, what: str) -> ResponseReturnValue:
+        """One button of a task was pressed. Pressing twice changes once."""
+        by, words = By(user_id=current_user.id), request.form.get("outcome", "")
+        if what == "done":
+            done = operations.complete(_session(), [task_id], outcome=words, by=by)
+            _offer_undo(done, gettext("Done."))
+        elif what == "cancel":
+            done = operations.cancel(_session(), [task_id], reason=words, by=by)
+            _offer_undo(done, gettext("The task was taken back."))
+        elif what == "reopen":
+            done = operations.reopen(_session(), [task_id], by=by)
+        elif what == "assign":
+            done = operations.assign(_session(), [task_id], _meant(request.form.get("who", "")), by=by)
+        else:
+            done = operations.snooze(_session(), [task_id], _snooze_until())
+            if done:
+                flash(gettext("Put off. It comes back with a reminder."), "success")
+        db.session.commit()
+        if not done and what != "assign":
+            flash(gettext("Somebody was quicker: the task has changed already."), "warning")
+        return redirect(back_url(url_for(".index")), 303)
+
+    @expose("/new", methods=["POST"])
+    @requires("tasks.edit")
+    def new(self) -> ResponseReturnValue:
+        """Give a task about a contact (the form is on the contact's page)."""
+        contact = db.session.scalars(
+            select(Contact).where(Contact.public_id == request.form.get("contact", ""))
+        ).first()
+        if contact is None:
+            abort(404)
+        if contact.erased_at is not None:
+            raise UserError("contact_erased", N_("This contact was erased; nothing can be done with it any more."))
+        due = _moment(request.form.get("due", ""))
+        before = timedelta(minutes=request.form.get("remind", 0, int))
+        operations.create_task(
+            _session(),
+            NewTask(
+                canonical(_session(), contact.id),
+                request.form.get("title", ""),
+                request.form.get("text", ""),
+                _meant(request.form.get("who", "")),
+                due,
+                max(due - before, clock.now()) if due else None,
+            ),
+            by=By(user_id=current_user.id),
+        )
+        db.session.commit()
+        return redirect(back_url(url_for(".index")), 303)
+
+
+def lines(session: Session, tasks: Sequence[Task], directory: Directory, now: datetime) -> list[Line]:
+    people = queries.people_of(session, tasks)
+    names = journey_names(session, tasks)
+    found = []
+    for one in tasks:
+        person = people.get(one.contact_id)
+        found.append(
+            _line(
+                one,
+                directory,
+                now,
+                contact=(person.name or person.company) if person else "",
+                contact_url=url_for("contact_card.index", public_id=person.public_id) if person else None,
+                journey=names.get(one.journey_id or "", one.journey_id or ""),
+            )
+        )
+    return found
+
+
+def _line(
+    one: Task,
+    directory: Directory,
+    now: datetime,
+    *,
+    contact: str = "",
+    contact_url: str | None = None,
+    journey: str = "",
+) -> Line:
+    wanted = one.snoozed_until or one.due_at
+    return Line(
+        one,
+        contact,
+        contact_url,
+        hands_words(one, directory),
+        one.assignee_id == current_user.id,
+        _shown(directory.everybody.get(one.created_by or 0)),
+        journey,
+        _shown(directory.everybody.get(one.closed_by or 0)),
+        wanted,
+        one.state == "open" and wanted is not None and wanted < now,
+        reason_words(one.outcome, current_language()),
+    )
+
+
+def of_contact(session: Session, contact_ids: Sequence[int], now: datetime) -> tuple[list[Line], list[tuple[str, str]]]:
+    """The open tasks about one person, and whom new ones can be given to."""
+    directory = Directory(session)
+    open_ones = queries.open_of_contact(session, contact_ids)
+    return [_line(one, directory, now) for one in open_ones], hands(directory)
+
+
+def journey_names(session: Session, tasks: Sequence[Task]) -> Mapping[str, str]:
+    ids = {one.journey_id for one in tasks if one.journey_id}
+    if not ids:
+        return {}
+    rows: Any = session.execute(select(Journey.id, Journey.name).where(Journey.id.in_(ids)))
+    return {id_: name for id_, name in rows}
+
+
+def hands_words(task: Task, directory: Directory) -> str:
+    """Whom a task is for: a colleague's name, or the role."""
+    if task.assignee_id is not None:
+        one = directory.everybody.get(task.assignee_id)
+        if one is not None and one.active:
+            return one.shown
+        return gettext("%(name)s, who left", name=_shown(one))
+    return gettext(ROLE_LABELS[RoleName(task.assignee_role or RoleName.OWNER)])
+
+
+def hands(directory: Directory) -> list[tuple[str, str]]:
+    """Whom a task can be given to: (value of the form, words), oneself first."""
+    active = [one for one in directory.everybody.values() if one.active]
+    active.sort(key=lambda one: (one.id != current_user.id, one.shown.casefold()))
+    people = [(f"user:{one.id}", gettext("Me") if one.id == current_user.id else one.shown) for one in active]
+    roles = [(f"role:{role.value}", gettext("Everybody: %(role)s", role=gettext(ROLE_LABELS[role])))
+             for role in RoleName if role != RoleName.VIEWER]  # fmt: skip
+    return people + roles
+
+
+def _meant(value: str) -> Meant:
+    kind, _, rest = value.partition(":")
+    if kind == "user" and rest.isdigit():
+        one = Directory(_session()).everybody.get(int(rest))
+        if one is not None and one.active:
+            return Meant(user_id=one.id)
+    if kind == "role" and rest in {role.value for role in RoleName}:
+        return Meant(role=rest)
+    if not value:
+        return Meant(user_id=current_user.id)
+    raise UserError("assignee_unknown", N_("There is no such colleague"))
+
+
+def _snooze_until() -> datetime:
+    """The moment that was chosen, on the clock of whoever chose it."""
+    wanted, now = request.form.get("until", ""), clock.now()
+    if wanted == "hour":
+        return now + timedelta(hours=1)
+    if wanted in ("tomorrow", "week"):
+        there = now.astimezone(_zone()) + timedelta(days=1 if wanted == "tomorrow" else 7)
+        return there.replace(hour=MORNING, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+    return _moment(wanted) or now
+
+
+def _moment(text: str) -> datetime | None:
+    """A `datetime-local` input, meant on the reader's own clock."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=_zone()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UserError("moment_unreadable", N_("This is not a date and time we can read.")) from None
+
+
+def _offer_undo(done: Sequence[int], words: str) -> None:
+    """The next page offers to take it back: the page of tasks, or the contact's when the button stood there."""
+    if not done:
+        return
+    public_id = request.form.get("contact")
+    if public_id:
+        again = url_for(".change", task_id=done[0], what="reopen")
+        card = url_for("contact_card.index", public_id=public_id)
+        session["contact_undo"] = {"for": public_id, "words": words, "url": again, "field": "url", "value": card}
+    else:
+        session[_UNDO] = {"words": words, "task": done[0]}
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(current_user.time_zone)
+
+
+def _shown(one: Colleague | None) -> str:
+    return one.shown if one is not None else ""
+
+
+def _session() -> Session:
+    return db.session()
+
+
+def _me() -> Any:
+    return current_user._get_current_object()
