@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 
 # A ring that nobody answered within a minute is stale: the ticker has rung again since.
 RING_TTL = 60
-JOB_TIMEOUT = 120
+# RQ breaks into a job that takes longer, wherever it stands. Longer than any hand-over may take (a mail server has ten
+# minutes to answer, RFC 5321) and than the wait for a database that is away: only what hangs is broken into.
+JOB_TIMEOUT = 1800
 FAILURE_TTL = 86_400
 # While this mark stands, a ring of the same name waits in the queue and another would tell nothing new. The worker
 # takes it away before it starts to look; it also goes by itself, in case that worker was killed in between.

@@ -58,6 +58,11 @@ class Client:
                     self._give_up(results, TryLater(str(error)))
             except (TryLater, Misconfigured) as error:
                 self._give_up(results, error)
+            except BaseException:
+                # In the middle of a conversation: the server may be waiting for a body, and would take the next
+                # envelope for it.
+                self._drop()
+                raise
             at = _next(results, at)
         return [result if result is not None else Deferred() for result in results]
 

@@ -58,7 +58,7 @@ def _perform(one: Claimed) -> None:
     if isinstance(result, Sent):
         journal.accepted(outgoing, None)
     crash.point("before_result_commit")
-    persist(lambda session: _conclude(session, name, one.row["id"], result))
+    persist(lambda session: _conclude(session, name, one, result))
     journal.clear()
 
 
@@ -109,16 +109,17 @@ def _call(action: ActionType, key: str, contact_id: int, settings: Mapping[str, 
         return Deferred(str(error), MISCONFIGURED_PAUSE)
     except NeverDeliverable as error:
         return Failed("failed_provider", error.detail)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception("the action %s failed", action.name)
         said = f"{type(error).__name__}: {error}"[:300]
         return Deferred(said) if action.idempotent else Unknown(said)
     return Sent()
 
 
-def _conclude(session: Session, name: str, message_id: int, result: Result) -> None:
+def _conclude(session: Session, name: str, one: Claimed, result: Result) -> None:
     now = clock.now()
-    store_results(session, name, [(message_id, result)], now)
+    id_ = one.row["id"]
+    store_results(session, name, [(id_, result)], now, tokens={id_: one.token})
     key = f"action:{name}"
     resolve_issue(session, f"action_missing:{name}")
     if isinstance(result, Deferred):

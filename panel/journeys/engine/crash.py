@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from datetime import timedelta
 from functools import cache
 
 POINTS = (
@@ -35,6 +36,17 @@ def _armed() -> dict[str, float]:
         if name:
             armed[name] = float(chance or 1)
     return armed
+
+
+def lease(production: timedelta) -> timedelta:
+    """A lease's length: `PANEL_CRASH_LEASE` (seconds) instead of minutes, for tests that let a worker outlive it."""
+    seconds = os.environ.get("PANEL_CRASH_LEASE")
+    return timedelta(seconds=float(seconds)) if seconds else production
+
+
+def forget() -> None:
+    """Read the environment anew: a child that was forked from a process that had read it."""
+    _armed.cache_clear()
 
 
 def point(name: str) -> None:

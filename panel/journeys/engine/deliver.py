@@ -9,30 +9,30 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import current_app
 from sqlalchemy import Connection, bindparam, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.db import connection_of, reading, rows_of, table_of, writing
+from panel.db import connection_of, db, reading, rows_of, table_of, writing
 from panel.i18n import N_
-from panel.installation.queries import get_setting
 from panel.issues.operations import raise_issue, resolve_issue
-from panel.journeys.engine import breaker, crash
+from panel.journeys.engine import breaker, crash, marks
 from panel.journeys.engine.checks import Decision, decide, lock_contacts
 from panel.journeys.engine.ending import end_runs
+from panel.journeys.engine.lastlook import touched_since
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.turns import repeat
 from panel.journeys.engine.verbs.calling import ACTION
-from panel.journeys.engine.wire import WireJournal
+from panel.journeys.engine.wire import NotBegunError, WireJournal
 from panel.journeys.models import Enrolment, Journey
 from panel.messages.models import Message
 from panel.messages.rendering import NotRendered, Rendered, Renderer
@@ -41,14 +41,15 @@ from panel.sdk.channels import Channel, Deferred, Outgoing, Result, Unknown
 from panel.sdk.errors import Misconfigured, TryLater
 from panel.timeline.operations import NewEvent, record_many
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MESSAGES = table_of(Message)
 BATCH = 200
-CLAIM_LEASE = timedelta(minutes=2)
-WIRE_LEASE = timedelta(minutes=12)  # longer than the longest hand-over: SMTP may take 10 minutes to answer (RFC 5321)
-STALE_SECONDS = 5.0
-PAUSED_JOURNEY = timedelta(minutes=1)
+CLAIM_LEASE = crash.lease(timedelta(minutes=2))
+# Longer than the longest hand-over: SMTP may take 10 minutes to answer (RFC 5321). Renewed after an eighth of it.
+WIRE_LEASE = crash.lease(timedelta(minutes=12))
+COMMITS_WITHIN = timedelta(minutes=1)  # a writer notes the moment, then commits: seldom later than this
 
 
 def run(limit_seconds: float, channel: str) -> bool:
@@ -92,16 +93,21 @@ def deliver(channel: str, limit: int = BATCH) -> int:
     if not claimed:
         return 0
     crash.point("after_claim")
-    ready = _render(claimed, offered)
+    # The claim is ours while we live, so we wait for a database that is away.
+    ready = persist(lambda session: _render(session, claimed, offered))
     if not ready:
         return len(claimed)
     journal = wire_journal()
-    outgoing, marked_at = _mark(ready, journal)
+    since = time.monotonic()
+    going = persist(lambda session: _mark(session, ready))
     crash.point("after_on_wire_commit")
-    if outgoing:
-        results, trouble = _hand_over(offered, outgoing, journal, marked_at)
+    going = _last_look(going, clock.now() - timedelta(seconds=time.monotonic() - since))
+    if going:
+        _expect(journal, going, since)
+        outgoing = [one for _, one in going]
+        results, trouble = _hand_over(offered, outgoing, journal)
         crash.point("before_result_commit")
-        persist(lambda session: _conclude(session, channel, outgoing, results, trouble))
+        persist(lambda session: _conclude(session, channel, outgoing, results, trouble, journal.tokens))
         journal.clear()
         crash.point("after_result_commit")
     return len(claimed)
@@ -117,7 +123,7 @@ def claim(channel: str, limit: int) -> list[Claimed]:
     """Take messages in hand, at most one per contact. Nothing leaves here: a dead claim is simply queued again."""
     with writing() as session:
         now = clock.now()
-        if get_setting(session, "sending_paused").get("since") or breaker.resting_until(session, channel, now):
+        if not marks.may_send(session) or breaker.resting_until(session, channel, now):
             return []
         rows = rows_of(
             session,
@@ -132,8 +138,11 @@ def claim(channel: str, limit: int) -> list[Claimed]:
             .limit(limit)
             .with_for_update(skip_locked=True),
         )
+        # Who was in a claim that died goes alone: if it kills this worker too, it takes nobody with it (see `reap`).
+        if rows and _is_suspect(rows[0]):
+            rows = rows[:1]
         first: dict[int, Mapping[str, Any]] = {}
-        for row in rows:
+        for row in rows if len(rows) == 1 else [one for one in rows if not _is_suspect(one)]:
             first.setdefault(row["contact_id"], row)
         journal = wire_journal()
         claimed = [Claimed(row, journal.token()) for row in first.values()]
@@ -152,20 +161,23 @@ def claim(channel: str, limit: int) -> list[Claimed]:
     return claimed
 
 
-def _render(claimed: Sequence[Claimed], channel: Channel) -> list[tuple[Claimed, Rendered]]:
+def _is_suspect(row: Mapping[str, Any]) -> bool:
+    return bool((row["detail"] or {}).get("died"))
+
+
+def _render(session: Session, claimed: Sequence[Claimed], channel: Channel) -> list[tuple[Claimed, Rendered]]:
     """Write the messages. What cannot be written is held or skipped with its reason; one bad row stops no other."""
     by_id = {one.row["id"]: one for one in claimed}
     ready: list[tuple[Claimed, Rendered]] = []
     refused: list[tuple[Claimed, NotRendered]] = []
-    with writing() as session:
-        for outcome in _rendered(session, [one.row for one in claimed], channel):
-            one = by_id[outcome.message_id]
-            if isinstance(outcome, Rendered):
-                ready.append((one, outcome))
-            else:
-                refused.append((one, outcome))
-        for one, outcome in refused:
-            not_rendered(session, one, outcome)
+    for outcome in _rendered(session, [one.row for one in claimed], channel):
+        one = by_id[outcome.message_id]
+        if isinstance(outcome, Rendered):
+            ready.append((one, outcome))
+        else:
+            refused.append((one, outcome))
+    for one, outcome in refused:
+        not_rendered(session, one, outcome)
     return ready
 
 
@@ -181,7 +193,7 @@ def _rendered(
             return renderer.render(rows)
     except OperationalError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if len(rows) == 1:
             log.exception("message %s cannot be written", rows[0]["id"])
             return [NotRendered(rows[0]["id"], "held_missing_template", f"{type(error).__name__}: {error}"[:300])]
@@ -238,72 +250,120 @@ def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
         _skipped(session, [(row, code, {})], now)
 
 
-def _mark(ready: Sequence[tuple[Claimed, Rendered]], journal: WireJournal) -> tuple[list[Outgoing], float]:
-    """The last checks, and `on_wire` committed for what may go. Nothing may be handed over without this commit."""
-    outgoing: list[Outgoing] = []
-    with writing() as session:
-        now = clock.now()
-        connection = connection_of(session)
-        lock_contacts(session, sorted({one.row["contact_id"] for one, _ in ready}))
-        ours = dict(
-            connection.execute(
-                select(Message.id, Message.attempt_token).where(
-                    Message.id.in_([one.row["id"] for one, _ in ready]), Message.status == "claimed"
-                )
-            ).all()
-        )
-        ready = [(one, text) for one, text in ready if ours.get(one.row["id"]) == one.token]
-        decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
-        going = []
-        for one, text in ready:
-            decision = decisions[one.row["id"]]
-            if decision.verdict == "go":
-                going.append((one, text))
-            else:
-                not_now(session, one, decision, now)
-        if going:
-            connection.execute(
-                update(MESSAGES)
-                .where(MESSAGES.c.id == bindparam("m_id"))
-                .values(
-                    status="on_wire",
-                    reason=None,
-                    wire_at=now,
-                    lease_until=now + WIRE_LEASE,
-                    skeleton=bindparam("m_skeleton"),
-                    values=bindparam("m_values"),
-                    content_sha256=bindparam("m_sha"),
-                    subject=bindparam("m_subject"),
-                    language=bindparam("m_language"),
-                    address=bindparam("m_address"),
-                ),
-                [
-                    {
-                        "m_id": one.row["id"],
-                        "m_skeleton": text.skeleton_sha256,
-                        "m_values": text.values,
-                        "m_sha": text.content_sha256,
-                        "m_subject": text.subject,
-                        "m_language": text.language,
-                        "m_address": text.address,
-                    }
-                    for one, text in going
-                ],
-            )
-            outgoing = [
-                Outgoing(
-                    one.row["id"],
-                    one.row["our_message_id"],
-                    text.address,
-                    text.payload,
-                    text.language,
-                    one.row["attempt"] + 1,
-                )
+def _mark(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[tuple[Claimed, Outgoing]]:
+    """The last checks, and `on_wire` for what may go. Nothing may be handed over before this is committed."""
+    now = clock.now()
+    connection = connection_of(session)
+    lock_contacts(session, sorted({one.row["contact_id"] for one, _ in ready}))
+    tokens = {one.row["id"]: one.token for one, _ in ready}
+    # Locked, so that no reaper takes them from us between this look and the mark. Already `on_wire` is what we marked
+    # in a commit whose answer was lost with the connection: it is ours still, and nothing of it was begun.
+    query = (
+        select(Message.id, Message.attempt_token)
+        .where(Message.id.in_(list(tokens)), Message.status.in_(("claimed", "on_wire")))
+        .order_by(Message.id)
+        .with_for_update()
+    )
+    ours = {id_ for id_, token in connection.execute(query) if token == tokens[id_]}
+    ready = [(one, text) for one, text in ready if one.row["id"] in ours]
+    decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
+    going = []
+    for one, text in ready:
+        decision = decisions[one.row["id"]]
+        if decision.verdict == "go":
+            going.append((one, text))
+        else:
+            not_now(session, one, decision, now)
+    if going:
+        connection.execute(
+            update(MESSAGES)
+            .where(MESSAGES.c.id == bindparam("m_id"))
+            .values(
+                status="on_wire",
+                reason=None,
+                wire_at=now,
+                lease_until=now + WIRE_LEASE,
+                skeleton=bindparam("m_skeleton"),
+                values=bindparam("m_values"),
+                content_sha256=bindparam("m_sha"),
+                subject=bindparam("m_subject"),
+                language=bindparam("m_language"),
+                address=bindparam("m_address"),
+            ),
+            [
+                {
+                    "m_id": one.row["id"],
+                    "m_skeleton": text.skeleton_sha256,
+                    "m_values": text.values,
+                    "m_sha": text.content_sha256,
+                    "m_subject": text.subject,
+                    "m_language": text.language,
+                    "m_address": text.address,
+                }
                 for one, text in going
-            ]
-            journal.expect({one.row["id"]: one.token for one, _ in going})
-        crash.point("before_on_wire_commit")
-    return outgoing, time.monotonic()
+            ],
+        )
+    crash.point("before_on_wire_commit")
+    return [(one, _outgoing(one, text)) for one, text in going]
+
+
+def _outgoing(one: Claimed, text: Rendered) -> Outgoing:
+    row = one.row
+    return Outgoing(row["id"], row["our_message_id"], text.address, text.payload, text.language, row["attempt"] + 1)
+
+
+def _last_look(going: list[tuple[Claimed, Outgoing]], since: datetime) -> list[tuple[Claimed, Outgoing]]:
+    """What was stored while the mark was being made is seen now: a stop or an opt-out that was committed before the
+    mark was stops the message still. On SQLite nobody can write in between."""
+    if not going or db.engine.dialect.name == "sqlite":
+        return going
+    with reading() as session:
+        rows = [one.row for one, _ in going]
+        touched = touched_since(session, rows, since - COMMITS_WITHIN)
+    if not touched:
+        return going
+
+    def look_again(session: Session) -> set[int]:
+        now = clock.now()
+        lock_contacts(session, sorted(touched))
+        again = [one for one, _ in going if one.row["contact_id"] in touched]
+        decisions = decide(session, [one.row for one in again], now)
+        called_off = set()
+        for one in again:
+            decision = decisions[one.row["id"]]
+            # Limits and hours were right when they were judged; this message itself counts by now.
+            if decision.verdict in ("end", "cancel", "skip") and decision.reason not in (
+                "skipped_limit",
+                "skipped_hours",
+            ):
+                not_now(session, one, decision, now)
+                connection_of(session).execute(update(Message).where(Message.id == one.row["id"]).values(wire_at=None))
+                called_off.add(one.row["id"])
+        return called_off
+
+    called_off = persist(look_again)
+    return [(one, outgoing) for one, outgoing in going if outgoing.message_id not in called_off]
+
+
+def _expect(journal: WireJournal, going: Sequence[tuple[Claimed, Outgoing]], since: float) -> None:
+    tokens = {one.row["id"]: one.token for one, _ in going}
+
+    def renew(ids: Collection[int]) -> None:
+        """Hold on to what is still to come; raises LookupError when some of it is no longer ours."""
+        with writing() as session:
+            still = connection_of(session).execute(
+                update(Message)
+                .where(
+                    Message.id.in_(list(ids)),
+                    Message.status == "on_wire",
+                    Message.attempt_token.in_([tokens[id_] for id_ in ids]),
+                )
+                .values(lease_until=clock.now() + WIRE_LEASE)
+            )
+            if still.rowcount < len(ids):
+                raise LookupError("others have taken the messages in hand")
+
+    journal.expect(tokens, hold=WIRE_LEASE.total_seconds() / 8, renew=renew, since=since)
 
 
 def not_now(session: Session, one: Claimed, decision: Decision, now: datetime) -> None:
@@ -369,7 +429,7 @@ class Trouble:
 
 
 def _hand_over(
-    channel: Channel, outgoing: Sequence[Outgoing], journal: WireJournal, marked_at: float
+    channel: Channel, outgoing: Sequence[Outgoing], journal: WireJournal
 ) -> tuple[list[Result], Trouble | None]:
     """Hand batches to the channel. Whatever it raises, every message gets exactly one honest result."""
     results: list[Result] = []
@@ -380,11 +440,8 @@ def _hand_over(
         if trouble is not None:
             results += [Deferred(trouble.detail, trouble.after)] * len(batch)
             continue
-        if time.monotonic() - marked_at > STALE_SECONDS and start == 0:
-            # The machine slept between the mark and here: our lease may be over, so we must not send.
-            results += [Deferred("the worker was suspended")] * len(batch)
-            continue
         try:
+            journal.still_ours()
             given = list(channel.send(batch, journal))
         except TryLater as error:
             trouble = Trouble(error.reason, error.after)
@@ -392,12 +449,21 @@ def _hand_over(
         except Misconfigured as error:
             trouble = Trouble(str(error), timedelta(minutes=10), error.field)
             results += [Deferred(str(error), timedelta(minutes=10))] * len(batch)
-        except Exception as error:
+        except NotBegunError as error:
+            log.warning("a hand-over was broken off: %s", error)
+            results += [journal.verdict(one, str(error)) for one in batch]
+        except (Exception, SystemExit) as error:
             log.exception("the channel %s failed in the middle of a hand-over", channel.name)
-            results += [Unknown(f"{type(error).__name__}: {error}"[:300])] * len(batch)
+            said = f"{type(error).__name__}: {error}"[:300]
+            # The journal knows which it was, unless this channel keeps none: then each may have been.
+            kept = any(one.message_id in journal.begun for one in batch)
+            results += [journal.verdict(one, said) if kept else Unknown(said) for one in batch]
         else:
             given += [Unknown("no answer from the channel")] * (len(batch) - len(given))
-            results += given[: len(batch)]
+            results += [
+                result if isinstance(result, Result) else journal.verdict(one, f"not a result: {result!r}"[:300])
+                for one, result in zip(batch, given[: len(batch)], strict=True)
+            ]
     return results, trouble
 
 
@@ -407,9 +473,11 @@ def _conclude(
     outgoing: Sequence[Outgoing],
     results: Sequence[Result],
     trouble: Trouble | None,
+    tokens: Mapping[int, str],
 ) -> None:
     now = clock.now()
-    store_results(session, channel, list(zip((one.message_id for one in outgoing), results, strict=True)), now)
+    pairs = list(zip((one.message_id for one in outgoing), results, strict=True))
+    store_results(session, channel, pairs, now, tokens=tokens)
     key = f"channel:{channel}"
     if trouble is None:
         breaker.well(session, channel)
@@ -428,16 +496,18 @@ def _conclude(
     )
 
 
-def persist(write: Callable[[Session], None]) -> None:
-    """Store what the provider answered, however long the database takes to come back: the answer must not be lost."""
+def persist(write: Callable[[Session], T]) -> T:
+    """One writing transaction, however long the database takes to come back: what a provider answered must not be
+    lost, and what we hold must not stay behind. `write` may be called again after a commit whose answer was lost."""
     pause = 0.05
     while True:
         try:
             with writing() as session:
-                write(session)
-            return
-        except OperationalError as error:
-            log.warning("the result is not stored yet: %s", error.orig)
+                return write(session)
+        except DBAPIError as error:
+            if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+                raise
+            log.warning("the database asks us to wait: %s", error.orig)
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -18,7 +18,8 @@ from panel.i18n import N_
 from panel.issues.operations import raise_issue
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.turns import repeat
-from panel.journeys.engine.wire import DeadJournal, dead_journals
+from panel.journeys.engine.wire import DeadJournal, dead_journals, living_journals
+from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.plugin_manager import manager
 from panel.sdk.channels import Deferred, Result, Sent, Unknown
@@ -26,6 +27,7 @@ from panel.sdk.channels import Deferred, Result, Sent, Unknown
 log = logging.getLogger(__name__)
 BATCH = 500
 NO_PAUSE = timedelta(0)
+BY_LEASE = "lease"
 MAX_CLAIMS = 3  # a row whose claim died this often is poison: it is held, the others go on
 
 
@@ -64,8 +66,16 @@ def _settle_journal(journal: DeadJournal) -> int:
             return Deferred("the worker died before the hand-over began", NO_PAUSE)
         return _ask(row) or Unknown("the worker died during the hand-over")
 
-    settled = _settle(Message.attempt_token.startswith(journal.id), judge, "wire_journal")
-    journal.path.unlink(missing_ok=True)
+    theirs = Message.attempt_token.startswith(journal.id)
+    # Also what was called in doubt when a lease was over (the worker slept before it died) and never concluded; of what
+    # the worker itself called in doubt its journal says nothing any more.
+    unsaid = or_(Message.status != "unknown", Message.settled_by == BY_LEASE)
+    settled = _settle(and_(theirs, unsaid), judge, "wire_journal", states=("claimed", "on_wire", "unknown"))
+    with reading() as session:
+        # The dead worker's last commit may have landed only now: its journal is still needed for that.
+        left = session.scalar(select(Message.id).where(theirs, Message.status.in_(("claimed", "on_wire"))).limit(1))
+    if left is None:
+        journal.path.unlink(missing_ok=True)
     return settled
 
 
@@ -73,7 +83,7 @@ def _settle_expired() -> int:
     def judge(row: Mapping[str, Any]) -> Result:
         return _ask(row) or Unknown("the worker was lost during the hand-over")
 
-    return _settle(Message.lease_until < clock.now(), judge, "lease", BATCH)
+    return _settle(Message.lease_until < clock.now(), judge, BY_LEASE, BATCH)
 
 
 def _settle(
@@ -81,27 +91,26 @@ def _settle(
     judge: Callable[[Mapping[str, Any]], Result],
     settled_by: str,
     limit: int | None = None,
+    states: Sequence[str] = ("claimed", "on_wire"),
 ) -> int:
     """Judge what is left over, then write. Providers are asked in between, with no transaction open; whatever changed
     meanwhile (another reaper, a late worker, a report) keeps its change."""
-    query = (
-        select(table_of(Message))
-        .where(Message.status.in_(("claimed", "on_wire")), left_over)
-        .order_by(Message.id)
-        .limit(limit)
-    )
+    query = select(table_of(Message)).where(Message.status.in_(states), left_over).order_by(Message.id).limit(limit)
     with reading() as session:
         found = rows_of(session, query)
-    results = {row["id"]: (row["attempt_token"], judge(row)) for row in found if row["status"] == "on_wire"}
+    results = {row["id"]: (row["attempt_token"], judge(row)) for row in found if row["status"] != "claimed"}
+    # A doubt that stays one is not written again.
+    kept = {row["id"] for row in found if row["status"] == "unknown" and isinstance(results[row["id"]][1], Unknown)}
+    found = [row for row in found if row["id"] not in kept]
     if not found:
         return 0
     with writing() as session:
         now = clock.now()
         rows = rows_of(session, query.where(Message.id.in_([row["id"] for row in found])).with_for_update())
-        _release(session, [row for row in rows if row["status"] == "claimed"], now)
+        _release(session, [row for row in rows if row["status"] == "claimed"], now, living_journals(_folder()))
         for row in rows:
             token, result = results.get(row["id"], (None, None))
-            if row["status"] == "on_wire" and result is not None and row["attempt_token"] == token:
+            if row["status"] != "claimed" and result is not None and row["attempt_token"] == token:
                 store_results(session, row["channel"], [(row["id"], result)], now, settled_by=settled_by)
     return len(rows)
 
@@ -130,11 +139,14 @@ def _ask(row: Mapping[str, Any]) -> Result | None:
     return Deferred("the provider does not know it", NO_PAUSE) if answer == "not_sent" else None
 
 
-def _release(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    connection = connection_of(session)
+def _release(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime, living: Collection[str]) -> None:
+    """Queue again what dead claims held. Who was in a claim that died is claimed alone from then on (see `deliver`),
+    so a row that kills its worker is found out and takes no other with it. A slow worker is no dead one."""
     for row in rows:
-        poison = row["attempt"] >= MAX_CLAIMS
-        connection.execute(
+        is_alive = (row["attempt_token"] or "").startswith(tuple(living))
+        died = (row["detail"] or {}).get("died", 0) + (not is_alive)
+        poison = died >= MAX_CLAIMS
+        connection_of(session).execute(
             update(Message)
             .where(Message.id == row["id"], Message.status == "claimed")
             .values(
@@ -142,16 +154,27 @@ def _release(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime)
                 reason="held_error" if poison else None,
                 lease_until=None,
                 attempt_token=None,
+                # Whoever lets it try again gives it three lives anew.
+                detail={**(row["detail"] or {}), "died": 0 if poison else died},
             )
         )
         if poison:
-            raise_issue(
-                session,
-                f"poison:{row['id']}",
-                code="message_poison",
-                sentence=N_("A message of %(journey)s stopped its worker %(times)s times and is held."),
-                params={"journey": row["journey_id"] or "", "times": row["attempt"], "message": row["id"]},
-                journey_id=row["journey_id"],
-                step_id=row["step_id"],
-                now=now,
-            )
+            _hold(session, row, died, now)
+
+
+def _hold(session: Session, row: Mapping[str, Any], died: int, now: datetime) -> None:
+    issue = raise_issue(
+        session,
+        f"poison:{row['id']}",
+        code="message_poison",
+        sentence=N_("A message of %(journey)s stopped its worker %(times)s times and is held."),
+        params={"journey": row["journey_id"] or "", "times": died, "message": row["id"]},
+        journey_id=row["journey_id"],
+        step_id=row["step_id"],
+        now=now,
+    )
+    connection_of(session).execute(
+        update(Enrolment)
+        .where(Enrolment.id == row["enrolment_id"], Enrolment.status == "active")
+        .values(status="held", reason="held_error", held_issue=issue.id, due_at=None)
+    )

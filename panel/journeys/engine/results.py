@@ -21,6 +21,8 @@ from panel.timeline.operations import NewEvent, record_many
 MESSAGES = table_of(Message)
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
+# Put back, given up or called off while its worker slept; a late yes still proves that it went out.
+UNDONE = ("queued", "claimed", "held", "skipped", "cancelled")
 
 
 def store_results(
@@ -30,10 +32,13 @@ def store_results(
     now: datetime,
     *,
     settled_by: str | None = None,
+    tokens: Mapping[int, str] | None = None,
 ) -> None:
     """Write each result once: only a message still `on_wire` or `unknown` takes one.
 
     A report that came before us (delivered, bounced) has settled the state; then only the provider's id is added.
+    `tokens` are the attempts that these results speak of. Where another attempt has begun since (this worker slept,
+    its lease was over) only a `Sent` counts: whatever was decided meanwhile, the message went out.
     """
     connection = connection_of(session)
     rows = {
@@ -53,7 +58,10 @@ def store_results(
         row = rows.get(id_)
         if row is None:
             continue
-        if row["status"] not in ("on_wire", "unknown"):
+        late = tokens is not None and row["attempt_token"] != tokens[id_]
+        if late and not isinstance(result, Sent):
+            continue
+        if row["status"] not in ("on_wire", "unknown") and not (isinstance(result, Sent) and row["status"] in UNDONE):
             if isinstance(result, Sent) and row["status"] in ("delivered", "bounced", "sent"):
                 connection.execute(
                     update(Message)
@@ -62,8 +70,10 @@ def store_results(
                 )
             continue
         values, event = _effect(session, channel, row, result, now)
-        if settled_by and row["status"] in ("unknown", "on_wire"):
+        if settled_by:
             values["settled_by"] = settled_by
+        elif tokens is not None:
+            values.setdefault("settled_by", None)  # the worker itself says how it ended, whatever its lease said before
         changes.setdefault(tuple(values), []).append(
             {"m_id": id_, **{f"m_{name}": one for name, one in values.items()}}
         )

@@ -7,16 +7,20 @@ page cache); it may not survive a power cut, so a journal of an earlier boot is 
 
 from __future__ import annotations
 
+import errno
+import logging
+import math
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from panel.journeys.engine import crash
-from panel.sdk.channels import Outgoing
+from panel.sdk.channels import Deferred, Outgoing, Result, Sent, Unknown
 
+log = logging.getLogger(__name__)
 ID_LENGTH = 12
 FORGOTTEN_SECONDS = 7 * 86_400
 
@@ -50,6 +54,10 @@ def process_start(pid: int) -> str | None:
     return None if fields[0] in ("Z", "X") else fields[19]
 
 
+class NotBegunError(Exception):
+    """This message must not be handed over by us: our hold on it is gone, or we could not note it. Nothing was sent."""
+
+
 class WireJournal:
     """The journal of this process. `token()` gives attempt tokens that lead back to it."""
 
@@ -59,22 +67,67 @@ class WireJournal:
         self.pid = os.getpid()
         self.path = folder / f"{self.id}-{boot_id()}-{pid_space()}-{self.pid}-{process_start(self.pid)}.wire"
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
-        self._tokens: dict[int, str] = {}
+        self._torn = False
+        self.expect({})
 
     def token(self) -> str:
         return self.id + secrets.token_hex(10)
 
-    def expect(self, tokens: Mapping[int, str]) -> None:
-        """The messages about to be handed over, with their attempt tokens."""
-        self._tokens = dict(tokens)
+    def expect(
+        self,
+        tokens: Mapping[int, str],
+        *,
+        hold: float = math.inf,
+        renew: Callable[[Collection[int]], None] | None = None,
+        since: float | None = None,
+    ) -> None:
+        """The messages about to be handed over, with their attempt tokens.
+
+        Each may be begun for `hold` seconds from `since` (a monotonic moment, default now). After that `renew` is asked
+        with the ids that are still to come; it raises when they are no longer ours.
+        """
+        self.tokens = dict(tokens)
+        self.begun: set[int] = set()
+        self.answers: dict[int, str | None] = {}
+        self._hold, self._renew = hold, renew
+        self._until = (time.monotonic() if since is None else since) + hold
+
+    def still_ours(self) -> None:
+        """Raises NotBegunError when others may have taken what is still to come: this process slept, or was slow."""
+        if time.monotonic() <= self._until:
+            return
+        since = time.monotonic()
+        try:
+            if self._renew is not None:
+                self._renew(self.tokens.keys() - self.begun)
+        except Exception as error:
+            raise NotBegunError(f"the lease was over: {error}"[:300]) from error
+        self._until = since + self._hold
 
     def begin(self, outgoing: Outgoing) -> None:
-        self._write(f"B {outgoing.message_id} {self._tokens[outgoing.message_id]}\n")
+        """Raises NotBegunError when this message must not be handed over; the channel lets it pass."""
+        self.still_ours()
+        try:
+            self._write(f"B {outgoing.message_id} {self.tokens[outgoing.message_id]}\n")
+        except OSError as error:
+            raise NotBegunError(f"the wire journal cannot be written: {error.strerror}") from error
+        self.begun.add(outgoing.message_id)
         crash.point("mid_body")
 
     def accepted(self, outgoing: Outgoing, provider_id: str | None = None) -> None:
         crash.point("after_answer")
-        self._write(f"A {outgoing.message_id} {self._tokens[outgoing.message_id]} {provider_id or ''}\n")
+        self.answers[outgoing.message_id] = provider_id
+        try:
+            self._write(f"A {outgoing.message_id} {self.tokens[outgoing.message_id]} {provider_id or ''}\n")
+        except OSError as error:
+            # We know it, and we tell it at the end of this hand-over; only our death in between would leave a doubt.
+            log.warning("the wire journal cannot be written: %s", error.strerror)
+
+    def verdict(self, outgoing: Outgoing, said: str) -> Result:
+        """The honest result of a message whose hand-over ended without one."""
+        if outgoing.message_id in self.answers:
+            return Sent(self.answers[outgoing.message_id], said)
+        return Unknown(said) if outgoing.message_id in self.begun else Deferred(said)
 
     def clear(self) -> None:
         """Everything noted so far is committed in the ledger."""
@@ -85,7 +138,12 @@ class WireJournal:
         self.path.unlink(missing_ok=True)
 
     def _write(self, line: str) -> None:
-        os.write(self._file, line.encode())
+        # After half a line (a full disk) the next one begins on a line of its own.
+        data = b"\n" * self._torn + line.encode()
+        self._torn = True
+        if os.write(self._file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._torn = False
 
 
 @dataclass
@@ -124,3 +182,13 @@ def dead_journals(folder: Path) -> Iterator[DeadJournal]:
             elif words[0] == "A" and len(words) >= 3 and line.endswith("\n"):
                 journal.accepted[words[2]] = words[3] if len(words) > 3 else ""
         yield journal
+
+
+def living_journals(folder: Path) -> set[str]:
+    """The ids of the journals whose workers live, as far as we can see them."""
+    found = set()
+    for path in folder.glob("*.wire"):
+        id_, boot, space, pid, start = (path.stem.split("-") + [""] * 5)[:5]
+        if (boot, space) == (boot_id(), pid_space()) and pid.isdigit() and process_start(int(pid)) == start:
+            found.add(id_)
+    return found

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import update
 
 from panel.db import writing
-from panel.journeys.by_hand import start_by_hand
+from panel.issues.models import Issue
+from panel.journeys.by_hand import retry, start_by_hand
 from panel.journeys.engine.wire import WireJournal, boot_id, pid_space
 from panel.messages.models import Message
 from panel.messages.reports import report
-from panel.sdk.channels import Outgoing, Unknown
+from panel.sdk.channels import Outgoing, Sent, Unknown
 from tests.journeys.engine.world import World
 
 JOURNEY = """
@@ -104,15 +106,34 @@ def test_without_a_journal_a_dead_lease_is_in_doubt_and_a_dead_claim_is_queued_a
         assert world.messages()[0].status == after
 
 
-def test_a_claim_that_died_three_times_is_poison_and_held(world: World, queued: Message) -> None:
+def dead_claim(world: World, message: Message, **more: Any) -> None:
     with writing() as session:
         session.execute(
             update(Message)
-            .where(Message.id == queued.id)
-            .values(status="claimed", attempt=3, lease_until=world.now - timedelta(seconds=1))
+            .where(Message.id == message.id)
+            .values(status="claimed", attempt_token="gone", lease_until=world.now - timedelta(seconds=1), **more)
         )
     world.reap()
-    assert world.messages()[0].status == "held"
+
+
+def test_r22_a_row_that_killed_its_worker_three_times_is_held_and_can_be_let_try_again(
+    world: World, queued: Message
+) -> None:
+    world.channels["email"].answer = lambda _: Sent(None)
+    for status in ("queued", "queued", "held"):
+        dead_claim(world, queued)
+        assert world.messages()[0].status == status
+    [run] = world.runs()
+    assert (run.status, run.reason) == ("held", "held_error")
+    assert [one.code for one in world.rows(Issue, state="open") if one.id == run.held_issue] == ["message_poison"]
+    world.do(retry, [run.id], now=world.now)
+    world.work()
+    assert (world.messages()[0].status, world.runs()[0].status) == ("sent", "finished")
+
+
+def test_r22_a_message_that_was_only_postponed_often_is_no_poison(world: World, queued: Message) -> None:
+    dead_claim(world, queued, attempt=9)
+    assert world.messages()[0].status == "queued"
 
 
 def test_a_late_report_settles_the_doubt_and_the_journey_goes_on(world: World, queued: Message) -> None:
