@@ -24,6 +24,7 @@ from panel.journeys.engine.facts import Asking, Company, Person, company, load, 
 from panel.journeys.engine.intake import let_in, wait_in_row
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import LiveJourney
+from panel.journeys.engine.undecided import LOOK_AGAIN, tell_undecided
 from panel.journeys.models import Enrolment, EntryCheck
 from panel.timeline.operations import NewEvent, record_many
 
@@ -127,8 +128,10 @@ def _wave(session: Session, candidates: Sequence[Candidate], now: datetime, in_t
     entering: list[tuple[Candidate, int]] = []
     restarting: list[int] = []
     decided: dict[int, Outcome] = {}
+    waiting = []
     for candidate, known in zip(candidates, facts, strict=True):
-        before = past[(candidate.journey.id, candidate.contact_id, candidate.entry_key)]
+        place = (candidate.journey.id, candidate.contact_id, candidate.entry_key)
+        before = past[place]
         code, detail = _refusal(candidate, before, known, now, persons.get(candidate.contact_id), business)
         if code is None:
             allowed.append((candidate, before))
@@ -136,10 +139,12 @@ def _wave(session: Session, candidates: Sequence[Candidate], now: datetime, in_t
             outcome = Outcome(candidate, code, detail)
             refused.append(outcome)
             decided[id(candidate)] = outcome
+            if code == "source_stale":  # nobody can say today: asked again, until somebody can
+                tell_undecided(session, detail["condition"], now)
+                waiting.append((*place, start_of(candidate), now + LOOK_AGAIN))
     turns: list[datetime | None] = [None] * len(allowed)
     if not in_turn:
         turns = let_in(session, [one.journey for one, _ in allowed], now)
-    waiting = []
     for (candidate, before), turn in zip(allowed, turns, strict=True):
         if turn is not None:
             limit = candidate.journey.program.resolved["entry_limit"]

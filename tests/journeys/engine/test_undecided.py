@@ -186,3 +186,20 @@ def test_a_plugin_that_fails_harms_nobody_else(world: World, monkeypatch: pytest
     world.work()
     assert {one.journey_id: one.status for one in world.runs()} == {"late": "active", "fine": "finished"}
     assert open_issues(world) == ["undecided:books.owes"]
+
+
+def test_a_start_that_cannot_be_judged_waits_and_nobody_is_lost(shop: World) -> None:
+    text = LOST.replace("  steps:", f"  only_if: {{not_happened: {PAID}, within: 3 months}}\n  steps:")
+    shop.publish(text)
+    dana, avi = shop.contact("Dana"), shop.contact("Avi")
+    for one in (dana, avi):
+        shop.event(one, "asked")
+    shop.play(timedelta(hours=1))
+    assert shop.runs() == []
+    assert set(shop.refusals()) == {"source_stale"}
+    assert open_issues(shop) == [f"undecided:{PAID}"]
+    spoke(shop, timedelta(0))
+    shop.event(avi, PAID)
+    shop.play(timedelta(minutes=20))
+    assert [one.contact_id for one in shop.runs()] == [dana]
+    assert "only_if_false" in shop.refusals()

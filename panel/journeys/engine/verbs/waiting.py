@@ -64,6 +64,10 @@ def _days_of_field(batch: Batch, step: Step, runs: list[Run]) -> dict[int, date]
     facts = batch.facts(runs, runs[0].program.step_needs(step)) if from_contact else []
     found: dict[int, date] = {}
     for index, run in enumerate(runs):
+        if run.event.get("field") == name and run.event.get("day"):
+            # The journey began because this date comes round: the day that comes round is meant, not the year of birth.
+            found[run.id] = date.fromisoformat(run.event["day"])
+            continue
         value: Any = facts[index].fields.get(name) if from_contact else run.event.get(name.partition(".")[2])
         if isinstance(value, str):
             try:
