@@ -12,7 +12,7 @@ from panel.journeys.engine.holidays import calendars
 from panel.journeys.language import FieldInfo, TemplateInfo, Vocabulary
 from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.phrases import quoted
-from panel.journeys.models import Journey
+from panel.journeys.models import Audience, Journey
 from panel.messages.models import Template, TemplateForm
 from panel.plugin_manager import manager
 from panel.staff.models import Role, User
@@ -26,7 +26,7 @@ _ALWAYS = frozenset({"personal_link"})
 def vocabulary(session: Session) -> Vocabulary:
     """Everything that has a name here, as of now. Needs an application context (for the plugins).
 
-    Segments, forms and pages are not checked yet: the panel has no place to make them.
+    Forms and pages are not checked yet: the panel has no place to make them.
     """
     plugins = manager.current()
     events: dict[str, tuple[str, ...] | None] = {
@@ -49,6 +49,7 @@ def vocabulary(session: Session) -> Vocabulary:
         checks=tuple(plugins.conditions()),
         actions=tuple(plugins.actions()),
         calendars=tuple(calendars()),
+        segments=tuple(session.scalars(select(Audience.name).where(Audience.id.startswith("segment:")))),
         journeys=tuple(session.scalars(select(Journey.id))),
         blueprints={name: blueprint.text for name, blueprint in plugins.blueprints().items()},
         plugins=tuple(plugin.id for plugin in plugins.loaded if plugin.state == "on"),

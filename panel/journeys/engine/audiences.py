@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, literal, not_, or_, select, text, update
+from sqlalchemy import Connection, and_, delete, func, not_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -395,7 +395,7 @@ def _whole(session: Session, audience: Audience, now: datetime) -> list[Edge]:
     """What is due for an audience as a whole: its daily look at everybody, and events routed without knowing it."""
     edges: list[Edge] = []
     if audience.fresh and audience.taken_at <= now - SETTLING:
-        missed = _met(session, audience, literal(True))
+        missed = _met(session, audience, Event.starts_journeys)
         edges += _tell(session, audience, ask_again(session, audience, missed, now), {}, now)
         audience.fresh = False
     if audience.check_at is not None and audience.check_at <= now:

@@ -44,7 +44,7 @@ from panel.db import UTCDateTime, connection_of
 from panel.errors import UserError
 from panel.i18n import N_
 from panel.journeys.engine import values
-from panel.journeys.engine.conditions import Condition, judge, needs
+from panel.journeys.engine.conditions import Condition, judge, needs, walk
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, zone_of
 from panel.journeys.engine.lengths import add
 from panel.journeys.models import Audience, AudienceState, Enrolment
@@ -65,6 +65,20 @@ class NotForSetsError(UserError):
             N_("“%(what)s” is about one run of a journey, so it cannot be asked about everybody."),
             what=what,
         )
+
+
+def refuse_runs(condition: Condition) -> None:
+    """Raise NotForSetsError when a condition, or a part of it, is about one run of a journey."""
+    for one in walk(condition):
+        if one["test"] == "message" or one.get("since"):
+            raise NotForSetsError(str(one.get("since") or one["test"]))
+        if one["test"] == "field" and one["field"].startswith(_OF_A_RUN):
+            raise NotForSetsError(one["field"])
+        for line in (one, *(one.get("where") or ())):
+            if "op" in line:
+                _about_everybody(line)
+            if line.get("field", "").startswith(("run.", "entry.")):
+                raise NotForSetsError(line["field"])
 
 
 def contacts_where(

@@ -117,8 +117,10 @@ def test_what_is_recorded_as_history_only_changes_the_answer_and_starts_nothing(
     with clock.hold(world.now), writing() as session:
         record(session, contact_id=dana, kind="order_paid", occurred_at=world.now - 9 * DAY, starts_journeys=False)
     later = world.now + timedelta(minutes=5)
-    with clock.hold(later), writing() as session:
-        audiences.catch_up(session, later)
+    with clock.hold(later):
+        audiences.recheck()
+        with writing() as session:
+            audiences.catch_up(session, later)
     [state] = world.rows(AudienceState)
     assert (state.contact_id, state.is_true) == (dana, True)
     world.play(5 * DAY)
