@@ -243,7 +243,7 @@ def _go_live(journey: Journey, version: JourneyVersion, live: JourneyVersion | N
     journey.live_version_id = version.id
     journey.name = program["name"]
     journey.labels = program["labels"]
-    journey.review_due = _review_due(program["review_after"], now.date())
+    journey.review_due = review_due(program["review_after"], now.date())
     unchanged = live is not None and live.resolved["state"] == program["state"]
     if not unchanged or journey.state not in ("live", "paused", "closing"):
         # Publishing is the decision to let it run, so a text that still says draft does not hold it back.
@@ -251,7 +251,7 @@ def _go_live(journey: Journey, version: JourneyVersion, live: JourneyVersion | N
         journey.paused_at = now if journey.state == "paused" else None
 
 
-def _review_due(review: dict[str, Any], today: date) -> date:
+def review_due(review: dict[str, Any], today: date) -> date:
     if review["on"]:
         return date.fromisoformat(review["on"])
     after = review["after"]
@@ -297,6 +297,9 @@ def _change_state(
     before, journey.state = journey.state, state
     journey.paused_at = now if state == "paused" else None
     journey.updated_at = now
+    if state == "closing":
+        resolve_issue(session, f"journey_vanished:{journey_id}")
+        resolve_issue(session, f"review_due:{journey_id}")
     record_audit(
         session,
         action=f"journey_{state}",
@@ -351,9 +354,34 @@ def watch_file(
         _notice_new_surroundings(session, checked.journeys[journey_id], text, found.text, now)
         own = [problem for problem in checked.journeys[journey_id].problems if problem not in of_file]
         _tell(session, f"{_FILE_ISSUE}:{journey_id}", path, own, journey_id, now)
+    if checked.tree is not None:
+        _ask_about_vanished(session, path, set(texts), now)
     row.seen = {journey_id: sha256 for journey_id, sha256 in seen.items() if journey_id in texts}
     session.flush()
     return checked
+
+
+def _ask_about_vanished(session: Session, path: Path, in_file: set[str], now: datetime) -> None:
+    """A journey that runs but is not in the file any more: nothing stops by itself, a person says what was meant."""
+    rows = session.execute(select(Journey.id, Journey.name, Journey.state).where(Journey.live_version_id.is_not(None)))
+    for journey_id, name, state in rows:
+        key = f"journey_vanished:{journey_id}"
+        if journey_id in in_file or state not in ("live", "paused") or not in_file:
+            resolve_issue(session, key)
+            continue
+        raise_issue(
+            session,
+            key,
+            code="journey_vanished",
+            severity="warning",
+            sentence=N_(
+                "%(journey)s is not in %(file)s any more, but it still runs. Close it if that was meant; those inside"
+                " finish. Publishing it again puts it back into the file."
+            ),
+            params={"journey": name or journey_id, "file": path.name},
+            journey_id=journey_id,
+            now=now,
+        )
 
 
 def _notice_new_surroundings(
