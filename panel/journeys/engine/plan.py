@@ -17,6 +17,7 @@ from panel.journeys.engine.becoming import forget_ended
 from panel.journeys.engine.turns import repeat
 from panel.journeys.engine.undecided import settle_undecided
 from panel.journeys.engine.watchdog import watch
+from panel.journeys.engine.zones import warn_of_unknown_zones
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.operations import watch_file
 from panel.tasks.reminding import remind_due
@@ -38,6 +39,7 @@ def plan() -> None:
         catch_up(session, now)
         remind_due(session, now)
         settle_undecided(session, now)
+        warn_of_unknown_zones(session, now)
         watch(session, now)
     dates.plan_ahead()
     experiments.look()

@@ -115,13 +115,18 @@ def moments(
 def _decide(session: Session, one: Willing, calendar: HolidayCalendar, caps: Sequence[Cap], now: datetime) -> Decision:
     message, hours, zone = one.message, one.hours, one.zone
     expires_at = message["expires_at"]
-    if expires_at is not None and now > expires_at and message["rules"].get("too_late_after"):
-        # On another clock than it was planned on, its first allowed moment may be another.
+    found = admit(hours, caps, now, zone, calendar.is_holiday, expires_at)
+    if (
+        expires_at is not None
+        and (found.at is None or found.at > expires_at)
+        and message["rules"].get("too_late_after")
+    ):
+        # On another clock than the one it was planned on, its first allowed moment may be another.
         after = message["rules"]["too_late_after"]
         expires_at = too_late_from(hours, message["planned_at"], after, zone, calendar.is_holiday)
+        found = admit(hours, caps, now, zone, calendar.is_holiday, expires_at)
     if expires_at is not None and now > expires_at:
         return Decision("skip", "skipped_too_late", detail={"expired_at": expires_at.isoformat()})
-    found = admit(hours, caps, now, zone, calendar.is_holiday, expires_at)
     if found.at is not None and found.at <= now:
         return Decision("go", address=one.address)
     detail = _detail(one, calendar, found)

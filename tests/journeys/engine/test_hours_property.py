@@ -116,7 +116,7 @@ def test_the_last_allowed_moment_is_allowed_and_before(name: str, zone_name: str
 
 @pytest.mark.parametrize("zone_name", ZONES)
 def test_t04_hours_and_limits_together_send_each_once_or_say_why_not(zone_name: str) -> None:
-    """More is planned than "1 per day, 3 per week" allows: each goes at an open moment within the limits, or is left out
+    """More is planned than the limits allow: each goes at an open moment with room, or is left out
     by name because that moment would be too late."""
     zone, kind = ZoneInfo(zone_name), KINDS["working_days"]
     is_holiday = holiday_of(kind)

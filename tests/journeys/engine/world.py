@@ -15,6 +15,7 @@ from panel.consent.operations import opt_in
 from panel.contacts.models import Contact
 from panel.contacts.operations import create_contact
 from panel.db import db, reading, writing
+from panel.journeys.engine import audiences, becoming, dates
 from panel.journeys.engine.actions import perform_calls
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.deliver import deliver
@@ -93,6 +94,7 @@ class World:
                 session.add(version)
                 session.flush()
                 journey.live_version_id = version.id
+                becoming.published(session, identity, version.id, found.program, self.now)
 
     def event(self, contact_id: int, kind: str, *, at: datetime | None = None, **data: Any) -> None:
         with clock.hold(self.now), writing() as session:
@@ -107,8 +109,16 @@ class World:
     def work(self) -> None:
         """Do everything that is due now."""
         with clock.hold(self.now):
+            dates.plan_ahead()
             for _ in range(100):
-                done = route() + advance() + sum(deliver(name) for name in self.channels) + perform_calls()
+                done = (
+                    dates.enter()
+                    + route()
+                    + audiences.recheck()
+                    + advance()
+                    + sum(deliver(name) for name in self.channels)
+                    + perform_calls()
+                )
                 if not done:
                     return
         raise AssertionError("the engine never came to rest")
@@ -134,7 +144,9 @@ class World:
         with reading() as session:
             runs = session.scalar(select(func.min(Enrolment.due_at)).where(Enrolment.status == "active"))
             messages = session.scalar(select(func.min(Message.not_before)).where(Message.status == "queued"))
-        found = [moment for moment in (runs, messages) if moment is not None]
+            by_date = dates.next_moment(session, self.now)
+            watched = audiences.next_moment(session)
+        found = [moment for moment in (runs, messages, by_date, watched) if moment is not None]
         return min(found) if found else None
 
     # Looking

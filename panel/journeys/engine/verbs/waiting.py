@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from panel.journeys.engine.conditions import event_matches
 from panel.journeys.engine.earlier import Before
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.runs import Run
+from panel.journeys.engine.verbs.awaiting import facts_for_waiting, look_again_at, what_came
 from panel.journeys.engine.waits import wait_end
 
 if TYPE_CHECKING:
@@ -81,26 +81,16 @@ def _days_of_field(batch: Batch, step: Step, runs: list[Run]) -> dict[int, date]
 
 def wait_for(batch: Batch, step: Step, group: list[Run]) -> None:
     """History is read from the moment the step began, so an event that came just before the wait is not lost."""
-    program = group[0].program
-    all_facts = batch.facts(group, program.step_needs(step), since_step=True)
-    for run, facts in zip(group, all_facts, strict=True):
-        came = next(
-            (
-                (event, trigger)
-                for event in facts.history
-                for trigger in program.awaited[step["id"]]
-                if event.kind == trigger.kind
-                and event.occurred_at >= run.step_began_at
-                and event_matches(trigger.where, event.data, facts)
-            ),
-            None,
-        )
+    for run, facts in zip(group, facts_for_waiting(batch, step, group), strict=True):
+        came = what_came(batch, run, step, facts)
         deadline = add(run.step_began_at, step["up_to"], run.zone)
         if came is not None:
-            run.finish("event_came", batch.now, "then", event=came[0].id, kind=came[0].kind)
+            run.finish("event_came", batch.now, "then", **came)
         elif batch.now >= deadline:
             run.finish("timeout", batch.now, "on_timeout", until=deadline.isoformat())
         else:
-            run.wait_until(deadline, kind="wait_for", until=deadline.isoformat(), events=[
-                trigger.name for trigger in program.awaited[step["id"]]
-            ])  # fmt: skip
+            events = [trigger.name for trigger in run.program.awaited[step["id"]]]
+            run.wait_until(
+                look_again_at(batch, run, step, facts, deadline),
+                kind="wait_for", until=deadline.isoformat(), events=events,
+            )  # fmt: skip

@@ -1,0 +1,314 @@
+"""How often one contact, and one address, may be messaged: across journeys, by priority, at the earliest moment."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+
+from panel.contacts.models import Contact, ContactAddress
+from panel.db import writing
+from panel.issues.models import Issue
+from panel.journeys.engine.counted import lock_addresses
+from panel.journeys.engine.limits import FAMILY, Cap, worst_over
+from panel.journeys.models import Journey
+from panel.plugin_manager import manager
+from panel.sdk.holidays import HolidayCalendar
+from tests.journeys.engine.world import World
+
+JERUSALEM = ZoneInfo("Asia/Jerusalem")
+DAY = {"count": 1, "per": {"months": 0, "days": 1, "seconds": 0}, "calendar": True}
+DAY_EXACT = {"count": 1, "per": {"months": 0, "days": 0, "seconds": 86_400}, "calendar": False}
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 11, day, hour, minute, tzinfo=JERUSALEM)
+
+
+def journey(name: str, *lines: str, steps: str = "- send: note", start: str = "go") -> str:
+    said = ["purpose: marketing", "review_after: 1 year", *lines]
+    said = [one for n, one in enumerate(said) if one.split(":")[0] not in [o.split(":")[0] for o in said[n + 1 :]]]
+    head = [f"{name}:", f"  name: {name}", f"  start_when: {{tag_added: {start}}}", *(f"  {one}" for one in said)]
+    return "\n".join([*head, "  steps:", *(f"    {line}" for line in steps.splitlines())])
+
+
+def family(world: World, *names: str) -> list[int]:
+    """Contacts that share one mailbox (as an import of two books leaves them)."""
+    contacts = [world.contact(name) for name in names]
+    with writing() as session:
+        for contact in contacts:
+            address = session.query(ContactAddress).filter_by(contact_id=contact, kind="email").one()
+            address.value = address.shown = "family@example.com"
+    return contacts
+
+
+def start(world: World, *contacts: int, tag: str = "go") -> None:
+    for contact in contacts:
+        world.event(contact, "tag_added", tag=tag)
+
+
+def sent(world: World, **where: Any) -> list[str]:
+    return [
+        f"{one.journey_id} {one.wire_at.astimezone(JERUSALEM):%d %H:%M}"
+        for one in world.messages(status="sent", **where)
+    ]
+
+
+# --- the pure rule ---------------------------------------------------------------------------------------------------
+
+
+def test_a_place_that_is_kept_for_today_counts_today_and_not_for_tomorrow() -> None:
+    over = worst_over([Cap(DAY, [at(22, 15)])], at(22, 10), JERUSALEM)
+    assert over is not None
+    assert over.free_at == at(23, 0)
+    assert worst_over([Cap(DAY, [at(23, 9)])], at(22, 10), JERUSALEM) is None
+
+
+def test_a_place_within_24_hours_counts_for_an_exact_limit() -> None:
+    over = worst_over([Cap(DAY_EXACT, [at(23, 9)])], at(22, 10), JERUSALEM)
+    assert over is not None
+    assert over.free_at > at(24, 9)
+    assert worst_over([Cap(DAY_EXACT, [at(23, 11)])], at(22, 10), JERUSALEM) is None
+
+
+def test_the_rule_of_the_family_is_a_calendar_day() -> None:
+    late = worst_over([Cap(FAMILY, [at(22, 23)], family=True)], at(22, 23, 30), JERUSALEM)
+    assert late is not None
+    assert (late.free_at, late.family) == (at(23, 0), True)
+
+
+# --- in the engine ---------------------------------------------------------------------------------------------------
+
+WORKING = "send_hours: {days: [sun, mon, tue, wed, thu], from: 09:00, to: 20:00}"
+
+
+def test_it_is_put_off_to_the_earliest_moment_that_hours_and_limits_allow_in_one_step(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("first", "limits: {messages: 1 per day}"))
+    world.publish(journey("second", "limits: {messages: 1 per day}", WORKING, "too_late_after: 5 days", start="two"))
+    world.now = at(26, 12).astimezone(UTC)  # a Thursday
+    start(world, dana)
+    world.work()
+    start(world, dana, tag="two")
+    world.work()
+    [message] = world.messages(journey_id="second")
+    assert message.not_before == at(29, 9)  # Sunday morning, not midnight
+    assert len(message.detail["postponed"]) == 1
+    assert message.reason == "postponed_limit"
+    world.play(timedelta(days=5))
+    assert sent(world) == ["first 26 12:00", "second 29 09:00"]
+
+
+def test_what_finds_no_place_before_it_is_too_late_is_left_out_by_name_at_once(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("first", "limits: {messages: 1 per week}"))
+    world.publish(journey("second", "limits: {messages: 1 per week}", "too_late_after: 2 days", start="two"))
+    start(world, dana)
+    world.work()
+    start(world, dana, tag="two")
+    world.work()
+    [message] = world.messages(journey_id="second")
+    assert (message.status, message.reason) == ("skipped", "skipped_limit")
+    assert message.detail["limit"]["count"] == 1
+
+
+@pytest.mark.parametrize(("early", "late", "expected"), [
+    (5, 2, ["urgent 22 15:00", "early 23 10:00"]),
+    (2, 5, ["early 22 10:00", "urgent 23 15:00"]),
+    (5, 5, ["early 22 10:00", "urgent 23 15:00"]),
+])  # fmt: skip
+def test_the_last_place_of_the_day_is_kept_for_what_is_more_urgent(
+    world: World, early: int, late: int, expected: list[str]
+) -> None:
+    world.template("note")
+    dana = world.contact()
+    limit = "limits: {messages: 1 per day}"
+    world.publish(journey("urgent", limit, f"priority: {late}", "send_hours: {from: 15:00, to: 20:00}", start="two"))
+    world.publish(journey("early", limit, f"priority: {early}", "send_hours: {from: 10:00, to: 20:00}"))
+    start(world, dana, tag="two")
+    world.work()
+    start(world, dana)
+    world.play(timedelta(days=3))
+    assert sorted(sent(world), key=lambda one: one.split()[1:]) == expected
+
+
+def test_a_paused_journey_keeps_no_place(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    limit = "limits: {messages: 1 per day}"
+    world.publish(journey("urgent", limit, "priority: 1", "send_hours: {from: 15:00, to: 20:00}", start="two"))
+    world.publish(journey("early", limit))
+    start(world, dana, tag="two")
+    world.work()
+    with writing() as session:
+        session.get_one(Journey, "urgent").state = "paused"
+    start(world, dana)
+    world.work()
+    assert sent(world) == ["early 22 10:00"]
+
+
+def test_one_journey_writes_to_one_address_once_a_day(world: World) -> None:
+    world.template("note")
+    people = family(world, "Dana", "Yossi", "Noa")
+    world.publish(journey("letters", WORKING, "too_late_after: 10 days"))
+    start(world, *people)
+    world.play(timedelta(days=4))
+    assert sent(world) == ["letters 22 10:00", "letters 23 09:00", "letters 24 09:00"]
+    postponed = [one["reason"] for message in world.messages() for one in message.detail.get("postponed", ())]
+    assert set(postponed) == {"postponed_address"}
+
+
+def test_two_messages_of_one_contact_on_a_day_are_no_family(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("twice", steps="- send: note\n- wait: 1 hour\n- send: note\n  id: again"))
+    start(world, dana)
+    world.play(timedelta(hours=3))
+    assert sent(world) == ["twice 22 10:00", "twice 22 11:00"]
+
+
+def test_another_journey_may_write_to_the_same_address_and_its_limit_counts_both(world: World) -> None:
+    world.template("note")
+    dana, yossi = family(world, "Dana", "Yossi")
+    world.publish(journey("first"))
+    world.publish(journey("second", start="two"))
+    world.publish(journey("third", "limits: {messages: 2 per day}", start="three"))
+    start(world, dana)
+    start(world, yossi, tag="two")
+    world.work()
+    assert sent(world) == ["first 22 10:00", "second 22 10:00"]
+    start(world, dana, tag="three")
+    world.play(timedelta(days=1))
+    assert sent(world)[2:] == ["third 23 00:00"]
+
+
+def test_a_service_message_that_ignores_limits_is_counted_but_not_held(world: World) -> None:
+    world.template("note")
+    pair = family(world, "Dana", "Yossi")
+    world.publish(journey("receipt", "purpose: service", steps="- send: {message: note, ignore_limits: yes}"))
+    world.publish(journey("offer", "limits: {messages: 1 per day, when_over: skip}", start="two"))
+    start(world, *pair)
+    world.work()
+    start(world, pair[0], tag="two")
+    world.work()
+    assert sent(world) == ["receipt 22 10:00", "receipt 22 10:00"]
+    assert [one.reason for one in world.messages(journey_id="offer")] == ["skipped_limit"]
+
+
+@pytest.mark.databases("postgresql")
+def test_two_workers_take_turns_at_an_address(app: Flask) -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with app.app_context(), writing() as session:
+            inside.set()
+            lock_addresses(session, ["b@example.com", "family@example.com"])
+            done.set()
+
+    worker = threading.Thread(target=second)
+    with writing() as session:
+        lock_addresses(session, ["family@example.com", "a@example.com"])
+        worker.start()
+        assert inside.wait(20)
+        assert not done.wait(0.3)
+    assert done.wait(20)
+    worker.join(20)
+
+
+# --- hours that have something to say --------------------------------------------------------------------------------
+
+
+def test_t10_a_holiday_is_named_as_what_is_in_the_way(world: World) -> None:
+    world.template("note")
+    world.now = datetime(2026, 9, 20, 19, 0, tzinfo=JERUSALEM).astimezone(UTC)  # the evening that Yom Kippur begins
+    dana = world.contact()
+    hours = "send_hours: {from: 09:00, to: 20:00, holidays: skip, calendar: israel_with_eves}"
+    world.publish(journey("soon", hours, steps="- send: note"))
+    start(world, dana)
+    world.work()
+    [message] = world.messages()
+    assert message.not_before == datetime(2026, 9, 22, 9, 0, tzinfo=JERUSALEM)
+    world.play(timedelta(days=3))
+    assert sent(world) == ["soon 22 09:00"]
+
+
+def test_t10_a_holiday_met_at_the_claim_is_the_reason_with_its_name(world: World) -> None:
+    world.template("note")
+    world.now = datetime(2026, 9, 20, 10, 0, tzinfo=JERUSALEM).astimezone(UTC)
+    dana = world.contact(time_zone="Asia/Jerusalem")
+    hours = "send_hours: {from: 12:00, to: 20:00, holidays: skip, calendar: israel}"
+    world.publish(journey("soon", hours))
+    start(world, dana)
+    world.work()
+    world.now = datetime(2026, 9, 21, 13, 0, tzinfo=JERUSALEM).astimezone(UTC)  # nothing ran until Yom Kippur
+    world.work()
+    [message] = world.messages()
+    assert message.reason == "postponed_holiday"
+    assert message.detail["postponed"][0]["holiday"] == {
+        "name": "Yom Kippur", "day": "2026-09-21", "calendar": "israel"
+    }  # fmt: skip
+    assert message.not_before == datetime(2026, 9, 22, 12, 0, tzinfo=JERUSALEM)
+
+
+def test_a_calendar_that_is_gone_holds_messages_back_and_a_person_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.template("note")
+    dana = world.contact()
+    market = HolidayCalendar("market", "Market days", lambda _day: None)
+    here = {"market": market}
+    monkeypatch.setattr(type(manager.current()), "holiday_calendars", lambda _self: here)
+    world.publish(journey("soon", "send_hours: {from: 09:00, to: 20:00, holidays: skip, calendar: market}"))
+    start(world, dana)
+    here.clear()
+    world.work()
+    assert [(one.status, one.reason) for one in world.messages()] == [("queued", "held_calendar")]
+    assert [(one.code, one.params["calendar"]) for one in world.rows(Issue)] == [("held_calendar", "market")]
+    here["market"] = market
+    world.play(timedelta(hours=1))
+    assert sent(world) == ["soon 22 10:10"]
+
+
+def test_hours_that_never_open_hold_messages_back_and_a_person_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.template("note")
+    dana = world.contact()
+    always = {"closed": HolidayCalendar("closed", "Always closed", lambda _day: "closed for good")}
+    monkeypatch.setattr(type(manager.current()), "holiday_calendars", lambda _self: always)
+    world.publish(journey("never", "send_hours: {from: 09:00, to: 20:00, holidays: skip, calendar: closed}"))
+    start(world, dana)
+    world.play(timedelta(days=5))
+    assert [(one.status, one.reason) for one in world.messages()] == [("skipped", "skipped_too_late")]
+    assert [issue.code for issue in world.rows(Issue)] == ["hours_never_open"]
+
+
+def test_outside_skip_leaves_out_what_is_meant_for_a_closed_moment(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("never", "send_hours: {from: 11:00, to: 20:00, outside: skip}"))
+    start(world, dana)
+    world.work()
+    assert [(one.status, one.reason) for one in world.messages()] == [("skipped", "skipped_hours")]
+    assert [run.status for run in world.runs()] == ["finished"]
+
+
+def test_t05_a_zone_that_changes_while_a_message_waits_is_judged_again_once(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("soon", WORKING, "too_late_after: 2 hours"))
+    world.now = at(22, 6).astimezone(UTC)  # a Sunday; still Saturday evening in New York
+    start(world, dana)
+    world.work()
+    with writing() as session:
+        session.get_one(Contact, dana).time_zone = "America/New_York"
+    world.play(timedelta(days=1))
+    # 09:00 in Jerusalem is two in the morning there; it is still in time on her clock.
+    assert sent(world) == ["soon 22 16:00"]
+    assert [one["reason"] for one in world.messages()[0].detail["postponed"]] == ["postponed_hours"]
