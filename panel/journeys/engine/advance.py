@@ -6,8 +6,6 @@ made for all of them. An error halves the batch until the run that causes it is 
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,22 +13,28 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.copying import put_rows, update_rows
 from panel.db import writing
-from panel.i18n import N_
-from panel.issues.operations import raise_issue
 from panel.journeys.engine import crash, marks
 from panel.journeys.engine.claims import claim, count_due, moment_of
-from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, event_matches, holds, judge
+from panel.journeys.engine.conditions import (
+    Facts,
+    Needs,
+    UndecidedError,
+    event_matches,
+    holds,
+    judge,
+    why_undecided,
+)
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.facts import Asking, Company, Person, company, happened, load, people, zone_of
 from panel.journeys.engine.flips import next_change
 from panel.journeys.engine.following import already_done, begins_as, key_of, visit
+from panel.journeys.engine.holding import hold_alone, hold_broken, hold_with_issues, is_the_databases, whose_turn
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import Program, live, programs
 from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run
@@ -40,33 +44,14 @@ from panel.journeys.engine.verbs import VERBS
 from panel.journeys.engine.verbs.sending import store_messages
 from panel.journeys.models import Enrolment, StepRun
 
-BATCH = 1000
+BATCH = 2000
 TRACE_COLUMNS = (
     *("enrolment_id", "seq", "step_id", "path", "version_id", "kind", "outcome", "reason", "detail", "began_at"),
     "ended_at",
 )
 ENROLMENT_COLUMNS = ("step_id", "step_began_at", "seq", "phase", "due_at", "wait")
-log = logging.getLogger(__name__)
-
-HOLD_SENTENCES = {
-    "held_missing_template": N_(
-        "%(journey)s, step %(step)s: there is no template called %(template)s. Create it, then retry."
-    ),
-    "held_missing_field": N_(
-        "%(journey)s, step %(step)s: %(contact)s has no value for %(field)s. Fill it in, then retry."
-    ),
-    "held_plugin": N_(
-        "%(journey)s, step %(step)s: the channel %(channel)s is not available. Switch its plugin on, then retry."
-    ),
-    "held_missing_journey": N_(
-        "%(journey)s, step %(step)s: the journey %(other)s is not there. Publish it or mend the step, then retry."
-    ),
-    "held_undecided": N_("%(journey)s, step %(step)s: a condition cannot be judged now: %(error)s"),
-    "held_error": N_("%(journey)s, step %(step)s could not be carried out: %(error)s"),
-    "held_unknown": N_(
-        "%(journey)s, step %(step)s: we do not know whether the message went out. Decide, then it goes on."
-    ),
-}
+# Steps that change nothing but their runs and the messages that are planned: one run can be set apart while they go on.
+TOUCH_ONLY_THEIR_RUN = frozenset({"send", "reach", "wait", "wait_for", "if", "choose", "go_to", "stop"})
 
 
 def run(limit_seconds: float, argument: str = "") -> bool:
@@ -98,50 +83,21 @@ def advance_in(session: Session, limit: int = BATCH) -> int:
 
 
 def _advance(session: Session, rows: Sequence[Any], now: datetime) -> None:
-    try:
-        with session.begin_nested():
-            Batch(session, rows, now).go()
-    except DBAPIError:
-        raise  # the database's own trouble: the whole transaction is tried again
-    except Exception as error:
-        if len(rows) == 1:
-            _hold_broken(session, rows[0], error, now)
-            return
-        middle = len(rows) // 2
-        _advance(session, rows[:middle], now)
-        _advance(session, rows[middle:], now)
-
-
-def _hold_broken(session: Session, row: Any, error: Exception, now: datetime) -> None:
-    log.error("run %s of %s held: %s", row.id, row.journey_id, traceback.format_exc())
-    issue = _issue(
-        session,
-        row.journey_id,
-        row.step_id,
-        "held_error",
-        {"error": f"{type(error).__name__}: {error}"[:300]},
-        now,
-    )
-    session.execute(
-        update(Enrolment)
-        .where(Enrolment.id == row.id)
-        .values(status="held", reason="held_error", due_at=None, held_issue=issue)
-    )
-
-
-def _issue(
-    session: Session, journey_id: str, step_id: str | None, code: str, params: Mapping[str, Any], now: datetime
-) -> int:
-    return raise_issue(
-        session,
-        f"{code}:{journey_id}:{step_id}",
-        code=code,
-        sentence=HOLD_SENTENCES[code],
-        params={"journey": journey_id, "step": step_id, **params},
-        journey_id=journey_id,
-        step_id=step_id,
-        now=now,
-    ).id
+    """Take the runs along together. An error that names no run halves them until the one that causes it is alone."""
+    parts = [list(rows)]
+    while parts:
+        part = parts.pop()
+        try:
+            with session.begin_nested():
+                Batch(session, part, now).go()
+        except Exception as error:
+            if is_the_databases(error):
+                raise  # the whole transaction is tried again
+            if len(part) == 1:
+                hold_broken(session, part[0], error, now)
+            else:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
 
 
 class Batch:
@@ -152,14 +108,15 @@ class Batch:
         self.session, self.now = session, now
         self.connection = session.connection()
         self.business: Company = company(session)
-        self.persons = people(session, {row.contact_id for row in rows})
-        self.programs = programs(session, {row.version_id for row in rows})
+        self.persons = people(session, {row[2] for row in rows})
+        self.programs = programs(session, {row[3] for row in rows})
         self.live: dict[str, Program] = {one.id: one.program for one in live(session)}
         self.messages: list[dict[str, Any]] = []
+        self._told: set[str] = set()
         self._flips: dict[int, datetime] = {}  # per run: when time alone may fulfil one of its stop conditions
         self.shared: dict[Any, Any] = {}  # what verbs work out once for many runs
         self._zones: dict[tuple[int, str | None], tuple[ZoneInfo, str]] = {}
-        self._versions = [row.version_id for row in rows]
+        self._versions = [row[3] for row in rows]
         self._moment = moment_of(self.connection.dialect.name)
         self.runs = [self._run(*row) for row in rows]
 
@@ -303,13 +260,25 @@ class Batch:
         )
 
     def _take(self, program: Program, step_id: str, group: list[Run]) -> None:
+        """One step for the runs that stand at it. Whose turn raises an error is held; the others go on."""
         step = program.steps[step_id]
+        try:
+            self._take_together(program, step, group)
+        except Exception as error:
+            broken = None if is_the_databases(error) else whose_turn(error, group)
+            if broken is None or step["verb"] not in TOUCH_ONLY_THEIR_RUN:
+                raise
+            if broken.settled or broken.step_id != step_id:
+                raise  # it was on its way already
+            self.messages = [m for m in self.messages if (m["enrolment_id"], m["step_id"]) != (broken.id, step_id)]
+            hold_alone(broken, error)
+
+    def _take_together(self, program: Program, step: Mapping[str, Any], group: list[Run]) -> None:
         fresh = [run for run in group if not run.phase]
         if not step.get("enabled", True):
+            group = [run for run in group if run.phase]
             for run in fresh:
                 run.finish("passed_disabled", self.now)
-            group = [run for run in group if run not in fresh]
-            fresh = []
         elif step.get("only_if") and fresh:
             for run, facts in zip(fresh, self.facts(fresh, program.step_needs(step)), strict=True):
                 tree = judge(step["only_if"], facts)
@@ -317,15 +286,26 @@ class Batch:
                     self.stand_undecided(run, tree)
                 elif not tree["result"]:
                     run.finish("passed_condition", self.now, condition=tree)
-            group = [run for run in group if not run.settled and run.step_id == step_id]
+            group = [run for run in group if not run.settled and run.step_id == step["id"]]
         group = self._without_repeats(group)
         if group:
             VERBS[step["verb"]](self, step, group)
 
     def stand_undecided(self, run: Run, tree: Mapping[str, Any]) -> None:
         """A condition cannot be judged now: the run stands where it is and looks again, and an issue says why."""
-        tell_undecided(self.session, tree, self.now)
-        run.stand(self.now + LOOK_AGAIN)
+        self.tell_undecided(tree)
+        run.stand(self.undecided_until)
+
+    def tell_undecided(self, tree: Mapping[str, Any]) -> None:
+        """Raise the issue about a source that is silent or a plugin that is away, once a batch."""
+        what = why_undecided(tree)
+        if what not in self._told:
+            self._told.add(what)
+            tell_undecided(self.session, tree, self.now)
+
+    @property
+    def undecided_until(self) -> datetime:
+        return self.now + LOOK_AGAIN
 
     def _without_repeats(self, group: list[Run]) -> list[Run]:
         """What a run has behind it is passed over when an edit put it in front again. `go_to` may repeat."""
@@ -356,7 +336,7 @@ class Batch:
         trace = [row for run in self.runs for row in run.trace]
         if trace:
             put_rows(self.connection, StepRun, TRACE_COLUMNS, map(itemgetter(*TRACE_COLUMNS), trace))
-        self._hold_with_issues()
+        hold_with_issues(self.session, self.runs, self.now)
         ended: dict[tuple[str, str], list[Run]] = defaultdict(list)
         for run in self.runs:
             if run.status not in ("active", "held"):
@@ -394,24 +374,6 @@ class Batch:
         if run.due_at is None or run.due_at - run.entered_at <= run.program.stays_at_least:
             return run.due_at
         return min(run.due_at, max(self.leave_at(run), self.now + timedelta(seconds=1)))
-
-    def _hold_with_issues(self) -> None:
-        for run in self.runs:
-            if run.status == "held" and run.hold_code:
-                name = run.person.name if run.person else ""
-                issue = _issue(
-                    self.session,
-                    run.journey_id,
-                    run.step_id,
-                    run.hold_code,
-                    {"contact": name, "template": "", "field": "", "channel": "", "error": "", **run.hold_params},
-                    self.now,
-                )
-                self.connection.execute(
-                    update(Enrolment)
-                    .where(Enrolment.id == run.id)
-                    .values(status="held", reason=run.hold_code, held_issue=issue)
-                )
 
 
 def stopped_by(program: Program, facts: Facts) -> dict[str, Any] | None:

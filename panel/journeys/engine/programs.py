@@ -133,6 +133,16 @@ class Program:
         }
 
     @cached_property
+    def awaited_conditions(self) -> dict[str, list[Mapping[str, Any]]]:
+        """Per wait_for and reach step, the conditions that end it by becoming true."""
+        keys = {"wait_for": "triggers", "reach": "or_until"}
+        return {
+            step_id: [raw["cond"] for raw in step[keys[step["verb"]]] or () if raw["on"] == "becomes_true"]
+            for step_id, step in self.steps.items()
+            if step["verb"] in keys
+        }
+
+    @cached_property
     def wakes_on(self) -> set[str]:
         """Kinds of events after which an enrolment must look again."""
         kinds = {t.kind for t in self.stops} | {t.kind for ts in self.awaited.values() for t in ts}
@@ -140,9 +150,9 @@ class Program:
             kinds.add(self.resolved["goal"]["event"])
         if any(step["verb"] == "reach" for step in self.steps.values()):
             kinds |= ABOUT_MESSAGES
-        for raw in self.stop_conditions:
-            for condition_kind in _kinds_of(raw["if"]):
-                kinds.add(condition_kind)
+        watched = [raw["if"] for raw in self.stop_conditions]
+        for condition in (*watched, *(one for many in self.awaited_conditions.values() for one in many)):
+            kinds |= _kinds_of(condition)
         return kinds
 
     @cached_property
@@ -163,11 +173,11 @@ class Program:
         elif step["verb"] == "choose":
             for option in step["options"]:
                 found.add(needs(option["when"]))
-        elif step["verb"] == "wait_for":
+        elif step["verb"] in ("wait_for", "reach"):
             found.kinds |= {t.kind for t in self.awaited[step["id"]]}
-        elif step["verb"] == "reach":
-            found.kinds |= {t.kind for t in self.awaited[step["id"]]}
-            for attempt in step["try"]:
+            for condition in self.awaited_conditions[step["id"]]:
+                found.add(needs(condition))
+            for attempt in step.get("try") or ():
                 found.add(needs(attempt.get("only_if")))
         elif step["verb"] == "wait" and (step.get("until") or {}).get("field"):
             name = step["until"]["field"]

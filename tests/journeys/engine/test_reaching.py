@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from panel.consent.operations import opt_out
+from panel.contacts.memberships import add_tag
 from panel.journeys.models import StepRun
 from panel.messages.reports import report
 from panel.sdk.channels import Failed
@@ -183,3 +184,15 @@ def test_an_opt_out_between_two_channels_is_obeyed(world: World) -> None:
     world.play(timedelta(days=3))
     assert [one.channel for one in world.messages()] == ["email"]
     assert tried(world) == [("email", "timeout"), ("sms", "opted_out")]
+
+
+def test_a_condition_that_becomes_true_ends_it_as_well(world: World) -> None:
+    world.template("card", channels=("email", "sms"))
+    world.publish(CARD.replace("- event: card_updated", "- becomes_true: {has_tag: fine}"))
+    dana = world.contact()
+    world.event(dana, "card_expired")
+    world.play(timedelta(hours=1))
+    world.do(add_tag, dana, "fine", now=world.now)
+    world.work()
+    assert outcome(world)[0] == "event_came"
+    assert len(world.messages()) == 1

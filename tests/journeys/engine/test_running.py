@@ -155,3 +155,33 @@ def test_only_if_and_exclude_if_refuse_with_what_was_seen(world: World) -> None:
     world.work()
     assert sorted(world.refusals()) == ["excluded", "only_if_false"]
     assert world.runs() == []
+
+
+QUIET = """
+quiet:
+  name: Quiet
+  purpose: service
+  start_when: [{event: asked}]
+  review_after: 1 year
+  steps:
+    - wait_for: {becomes_true: {not_happened: order_paid, within: 10 days}}
+      up_to: 60 days
+      then: [{tag: quiet}]
+      on_timeout: [{tag: lively}]
+"""
+
+
+def test_a_wait_for_a_condition_ends_at_the_moment_time_makes_it_true(world: World) -> None:
+    world.publish(QUIET)
+    dana, avi = world.contact("Dana"), world.contact("Avi")
+    for one in (dana, avi):
+        world.event(one, "order_paid")
+        world.event(one, "asked")
+    world.play(timedelta(days=8))
+    world.event(avi, "order_paid")
+    began = world.now - timedelta(days=8)
+    world.play(timedelta(days=30))
+    ended = {one.contact_id: one.ended_at - began for one in world.runs()}
+    assert timedelta(days=10) <= ended[dana] < timedelta(days=10, seconds=1)
+    assert timedelta(days=18) <= ended[avi] < timedelta(days=18, seconds=1)
+    assert {step for step, _ in world.trace()} >= {"tag_quiet"}

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from panel.db import next_ids, rows_of, table_of
-from panel.journeys.engine.conditions import Facts, event_matches, judge
+from panel.journeys.engine.conditions import Facts, judge
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.reach import TemplateChannels, assess, in_order_of_preference, template_channels
 from panel.journeys.engine.runs import Run
+from panel.journeys.engine.verbs.awaiting import facts_for_waiting, look_again_at, what_came
 from panel.journeys.engine.verbs.sending import held_because, message_row
 from panel.messages.models import Message
 
@@ -41,17 +42,17 @@ _DID_NOT_ARRIVE = ("failed", "bounced", "skipped", "cancelled")
 
 def reach(batch: Batch, step: Step, group: list[Run]) -> None:
     found = template_channels(batch.session, step["message"])
-    facts = batch.facts(group, group[0].program.step_needs(step), since_step=True)
+    facts = facts_for_waiting(batch, step, group)
     sent = _sent_by_this_visit(batch, group)
     going_on: list[tuple[Run, Facts, int]] = []
     for run, known in zip(group, facts, strict=True):
         rows = sent[run.id]
-        because = _reached(step, rows) or _other_event(batch, run, step, known)
+        because = _reached(step, rows) or what_came(batch, run, step, known)
         if because is not None:
             run.finish("event_came", batch.now, "reached", tried=run.wait.get("tried", []), **because)
             continue
         attempt = int(run.wait.get("attempt", -1))
-        if attempt < 0 or _is_over(batch, step, run, rows, attempt):
+        if attempt < 0 or _is_over(batch, step, run, rows, attempt, known):
             going_on.append((run, known, attempt + 1))
     going_on = [one for one in going_on if not one[0].settled]
     if not going_on:
@@ -86,19 +87,7 @@ def _reached(step: Step, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any] | 
     return None
 
 
-def _other_event(batch: Batch, run: Run, step: Step, facts: Facts) -> dict[str, Any] | None:
-    for event in facts.history:
-        for trigger in run.program.awaited[step["id"]]:
-            if (
-                event.kind == trigger.kind
-                and event.occurred_at >= run.step_began_at
-                and event_matches(trigger.where, event.data, facts)
-            ):
-                return {"event": event.id, "kind": event.kind}
-    return None
-
-
-def _is_over(batch: Batch, step: Step, run: Run, rows: list[dict[str, Any]], attempt: int) -> bool:
+def _is_over(batch: Batch, step: Step, run: Run, rows: list[dict[str, Any]], attempt: int, facts: Facts) -> bool:
     """Whether the present attempt has had its time, or cannot succeed any more. Else the run stands or waits."""
     row = next((one for one in rows if one["dedupe_key"] == _key(run, attempt)), None)
     if row is None:
@@ -114,7 +103,8 @@ def _is_over(batch: Batch, step: Step, run: Run, rows: list[dict[str, Any]], att
         if batch.now >= until:
             _note(run, attempt, row["channel"], "timeout")
             return True
-        run.wait_until(until, **{**run.wait, "until": until.isoformat()})
+        look = look_again_at(batch, run, step, facts, until)
+        run.wait_until(look, **{**run.wait, "until": until.isoformat()})
     elif status == "held":
         code, params = held_because(row["reason"], row["rules"])
         run.hold(code, **params)
