@@ -7,18 +7,26 @@ from itertools import product
 import pytest
 from flask import url_for
 
+from panel import clock
 from panel.consent.operations import suppress
 from panel.contacts.operations import add_tag, create_contact, create_field, create_list, join_list
 from panel.db import writing
 from panel.issues.operations import raise_issue
 from panel.sdk.context import NewContact
+from panel.tasks.operations import NewTask, create_task
 from tests.web.axe import serious
 
 pytestmark = pytest.mark.databases("sqlite")
 MORE = (
     *("/admin/contacts/new/", "/admin/tags/new/", "/admin/fields/new/", "/admin/users/new/"),
     *("/admin/suppressions/new/", "/admin/contacts/edit/?id=1", "/admin/tags/edit/?id=1", "/admin/users/edit/?id=1"),
-    *("/admin/nothing-here", "/admin/contacts/?search=nobody", "/account/change"),
+    *(
+        "/admin/notices/",
+        "/admin/tasks/?view=team",
+        "/admin/nothing-here",
+        "/admin/contacts/?search=nobody",
+        "/account/change",
+    ),
 )
 
 
@@ -33,6 +41,7 @@ def filled(app):
         join_list(session, contact_id, "ניוזלטר")
         create_field(session, "city", "text", labels={"en": "City", "fa": "شهر"})
         suppress(session, "*", "gone@example.com", "manual", note="ביקש")
+        create_task(session, NewTask(contact_id, "להתקשר", "עד מחר", due_at=clock.now()))
         raise_issue(session, "k", code="x", sentence="Nothing matches", params={})
 
 

@@ -35,6 +35,7 @@ class Coming:
     remark: str = ""
     why: Markup | None = None
     journey_id: str | None = None
+    is_late: bool = False
 
 
 class ToDo(Protocol):
@@ -91,7 +92,7 @@ def _task(one: ToDo, reader: Reader) -> Coming:
     title = words.fill(reader.language, N_("Task for %(who)s: %(title)s"), {"who": one.who, "title": one.task.title})
     late = one.wanted_at is not None and one.wanted_at <= clock.now()
     remark = translate(reader.language, N_("Late: it should be done by now.")) if late else ""
-    return Coming(f"t{one.task.id}", "checkbox", "amber", title, None if late else one.wanted_at, remark)
+    return Coming(f"t{one.task.id}", "checkbox", "amber", title, one.wanted_at, remark, is_late=late)
 
 
 def _run(run: Inside, reader: Reader) -> Coming:
