@@ -98,7 +98,7 @@ class _Way:
     def prepare(self, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
         if not self.odd:
             return rows
-        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         if not columns:
             return ()
         for at, convert in self.odd:
@@ -111,18 +111,12 @@ def _way(table: Table, columns: tuple[str, ...], dialect: str) -> _Way:
     return _Way(table, columns, dialect)
 
 
-def _each_once(values: Iterable[Any], convert: Convert) -> list[Any]:
+def _each_once(values: Sequence[Any], convert: Convert) -> list[Any]:
     """The values converted; the same object is converted once (`values` keeps all of them alive)."""
-    known: dict[int, Any] = {id(None): None}
-    found = []
-    for value in values:
-        place = id(value)
-        if place in known:
-            found.append(known[place])
-        else:
-            known[place] = one = convert(value)
-            found.append(one)
-    return found
+    places = list(map(id, values))
+    known = dict(zip(places, values, strict=True))
+    converted = {place: None if value is None else convert(value) for place, value in known.items()}
+    return list(map(converted.__getitem__, places))
 
 
 @contextmanager

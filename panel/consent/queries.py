@@ -14,6 +14,7 @@ from panel.contacts.addresses import suppression_key
 from panel.contacts.models import Contact
 from panel.contacts.queries import aliases, primary_addresses
 from panel.contacts.sets import among
+from panel.db import connection_of
 
 ALL_CHANNELS = "*"
 
@@ -23,18 +24,19 @@ def state_many(session: Session, contact_ids: Collection[int], channel: str) -> 
 
     Decisions taken by a merged card count for the contact it was merged into.
     """
+    session.flush()
     decisions: dict[int, list[rules.Decision]] = defaultdict(list)
     columns = (Consent.state, Consent.how, Consent.at)
     wanted = (Consent.channel == channel, Consent.is_current)
     query = select(Consent.contact_id, *columns).where(among(session, Consent.contact_id, contact_ids), *wanted)
-    for contact_id, state, how, at in session.execute(query):
+    for contact_id, state, how, at in connection_of(session).execute(query):
         decisions[contact_id].append(rules.Decision(state, how, at))
     merged = (
         select(func.coalesce(Contact.merged_into_id, 0), *columns)
         .join(Consent, Consent.contact_id == Contact.id)
         .where(among(session, Contact.merged_into_id, contact_ids), *wanted)
     )
-    for kept_id, state, how, at in session.execute(merged):
+    for kept_id, state, how, at in connection_of(session).execute(merged):
         decisions[kept_id].append(rules.Decision(state, how, at))
     return {
         contact_id: found.state for contact_id, many in decisions.items() if (found := rules.current(many)) is not None
@@ -48,8 +50,9 @@ def suppressed_many(session: Session, channel: str, addresses: Collection[str]) 
     """
     if not addresses:
         return {}
+    session.flush()
     keys = {suppression_key(address) for address in addresses}
-    rows = session.execute(
+    rows = connection_of(session).execute(
         select(Suppression.address, Suppression.reason).where(
             among(session, Suppression.address, keys.union(addresses)),
             or_(Suppression.channel == channel, Suppression.channel == ALL_CHANNELS),

@@ -13,6 +13,7 @@ from panel.contacts.fields import ADDRESS_KINDS, BUILT_IN, COLUMNS, FieldInfo
 from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, Field, FieldValue, ListMember, Tag
 from panel.contacts.search import fold
 from panel.contacts.sets import among
+from panel.db import connection_of
 from panel.installation.queries import get_setting
 from panel.staff.models import User
 
@@ -160,7 +161,8 @@ def lock(session: Session, contact_ids: Collection[int]) -> None:
 
 def primary_addresses(session: Session, contact_ids: Collection[int], kind: str) -> dict[int, str]:
     """The usable address of a kind that each contact is reached at; contacts without one are left out."""
-    rows = session.execute(
+    session.flush()  # the driver's plain rows, not the session's: many contacts are asked about at once
+    rows = connection_of(session).execute(
         select(ContactAddress.contact_id, ContactAddress.value)
         .where(
             among(session, ContactAddress.contact_id, contact_ids),

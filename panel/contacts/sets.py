@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, any_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, String, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -18,6 +18,16 @@ def among(
 ) -> ColumnElement[bool]:
     """`column` is one of `values` (numbers or texts): an array on PostgreSQL, json_each on SQLite."""
     if connection_of(session).dialect.name == "postgresql":
-        return column == any_(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
+        # As text: the driver spends a microsecond on each member of a list.
+        return column == any_(cast(bindparam(None, _array(values), type_=String(), unique=True), ARRAY(column.type)))
     each = func.json_each(bindparam(None, json.dumps(list(values)), type_=String(), unique=True)).table_valued("value")
     return column.in_(select(each.c.value))
+
+
+def _array(values: Collection[Any]) -> str:
+    """An array as PostgreSQL reads it. Members are numbers or texts."""
+    return "{" + ",".join([_quoted(one) if isinstance(one, str) else str(one) for one in values]) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
