@@ -11,14 +11,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from panel.journeys.engine.lengths import add
+from panel.journeys.engine.occurrences import days_around, moment_of, occurrences, rule_of
 
 Condition = Mapping[str, Any]
+
+# A `date` trigger that a run waits for or is stopped by: not written as a condition, but judged like one.
+DATE_COMES = "date_comes"
+WAITS_AT_MOST = timedelta(days=3 * 366)
 
 # What each "was" of a message condition accepts; a later state implies the earlier ones.
 _WAS = {
@@ -118,7 +123,7 @@ def needs(condition: Condition | None) -> Needs:
             found.tags = True
         elif test == "in_list":
             found.lists = True
-        elif test == "field":
+        elif test in ("field", DATE_COMES):
             if not one["field"].startswith(("event.", "run.", "entry.")):
                 found.fields.add(one["field"])
         elif test in ("happened", "not_happened"):
@@ -257,6 +262,23 @@ def _not_happened(condition: Condition, facts: Facts) -> tuple[bool | None, Any]
     return (None if result is None else not result), seen
 
 
+def date_comes_at(condition: Condition, facts: Facts) -> datetime | None:
+    """The first time that the date comes round since entry (or since the step began); None: there is no such date."""
+    since = facts.step_began_at if condition["since"] == "this_step" else facts.entered_at
+    day = _day(lookup(condition["field"], facts))
+    if since is None or day is None:
+        return None
+    rule = rule_of(condition)
+    first, last = days_around(rule, since.date(), since.date() + WAITS_AT_MOST)
+    moments = (moment_of(rule, found, facts.zone) for found in occurrences(rule, day, first, last))
+    return next((moment for moment in moments if moment >= since), None)
+
+
+def _date_comes(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    at = date_comes_at(condition, facts)
+    return at is not None and at <= facts.now, at.isoformat() if at is not None else None
+
+
 def _prefers(condition: Condition, facts: Facts) -> tuple[bool, Any]:
     return facts.prefers == condition["channel"], facts.prefers
 
@@ -277,6 +299,7 @@ _TESTS = {
     "not_happened": _not_happened,
     "prefers": _prefers,
     "check": _check,
+    DATE_COMES: _date_comes,
 }
 
 

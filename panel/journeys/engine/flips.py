@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 
 from panel.contacts.models import Contact
-from panel.journeys.engine.conditions import Condition, Facts, counted_events, walk
+from panel.journeys.engine.conditions import DATE_COMES, Condition, Facts, counted_events, date_comes_at, walk
 from panel.journeys.engine.facts import Person, zone_of
 from panel.journeys.engine.lengths import Length, add, next_at
 from panel.journeys.engine.sets import Asked
@@ -43,6 +43,9 @@ def next_change(condition: Condition | None, facts: Facts) -> datetime | None:
         for one in windows(condition)
         for event in counted_events(one, facts)
     ]
+    for one in walk(condition):
+        if one["test"] == DATE_COMES and (at := date_comes_at(one, facts)) is not None and at > facts.now:
+            moments.append(at)
     return min(moments, default=None)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from panel.db import connection_of
-from panel.journeys.engine.conditions import Needs, needs, walk
+from panel.journeys.engine.conditions import DATE_COMES, Needs, needs, walk
 from panel.journeys.engine.membership import Place, inside
 from panel.journeys.models import Journey, JourneyVersion
 
@@ -58,6 +58,14 @@ def as_trigger(raw: Mapping[str, Any]) -> Trigger | None:
             where = ({"field": f"event.{key}", "op": "is", "value": value},)
         return Trigger(kind, where, on, raw.get("reason"))
     return None
+
+
+def as_condition(raw: Mapping[str, Any], since: str) -> Mapping[str, Any] | None:
+    """What a run waits for or is stopped by that is no event: a condition, or a date that comes round."""
+    if raw["on"] == "becomes_true":
+        found: Mapping[str, Any] = raw["cond"]
+        return found
+    return {**raw, "test": DATE_COMES, "since": since} if raw["on"] == "date" else None
 
 
 @dataclass
@@ -115,11 +123,12 @@ class Program:
 
     @cached_property
     def stop_conditions(self) -> list[Mapping[str, Any]]:
-        """Conditions that end the run: `if`, and what becomes true while it is inside."""
+        """Conditions that end the run: `if`, what becomes true while it is inside, and dates that come round."""
         found: list[Mapping[str, Any]] = []
         for raw in self.resolved.get("stop_when") or ():
-            if raw["on"] in ("if", "becomes_true"):
-                found.append({**raw, "if": raw["cond"] if raw["on"] == "becomes_true" else raw["if"]})
+            condition = raw["if"] if raw["on"] == "if" else as_condition(raw, "entry")
+            if condition is not None:
+                found.append({**raw, "if": condition})
         return found
 
     @cached_property
@@ -134,10 +143,10 @@ class Program:
 
     @cached_property
     def awaited_conditions(self) -> dict[str, list[Mapping[str, Any]]]:
-        """Per wait_for and reach step, the conditions that end it by becoming true."""
+        """Per wait_for and reach step, the conditions that end it by becoming true, and the dates that do."""
         keys = {"wait_for": "triggers", "reach": "or_until"}
         return {
-            step_id: [raw["cond"] for raw in step[keys[step["verb"]]] or () if raw["on"] == "becomes_true"]
+            step_id: [c for raw in step[keys[step["verb"]]] or () if (c := as_condition(raw, "this_step"))]
             for step_id, step in self.steps.items()
             if step["verb"] in keys
         }
@@ -192,6 +201,7 @@ _CHANGES = {
     "in_list": ("list_joined", "list_left"),
     "in_segment": ("segment_entered", "segment_left"),
     "field": ("contact_updated",),
+    DATE_COMES: ("contact_updated",),
     "can_reach": ("consent_given", "opted_out"),
     "message": tuple(ABOUT_MESSAGES),
 }

@@ -158,9 +158,7 @@ def not_running_yet(program: Program, running: Running) -> list[Problem]:
         if found["on"] != "if" and found["on"] not in running.triggers:
             refuse("trigger_not_running", found["on"], path, line)
         # These begin a journey; nothing waits for them or stops by them.
-        if found["on"] in ("date", "schedule", "manual") and "/start_when/" not in path:
-            refuse("trigger_not_running", found["on"], path, line)
-        if found["on"] == "becomes_true" and "/start_when/" not in path and "/stop_when/" not in path:
+        if found["on"] in ("schedule", "manual") and "/start_when/" not in path:
             refuse("trigger_not_running", found["on"], path, line)
         for key in ("cond", "audience", "if"):
             condition(found.get(key), path, line)

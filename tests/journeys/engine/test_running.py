@@ -6,6 +6,9 @@ from datetime import timedelta
 
 from panel.contacts.memberships import add_tag, create_list, join_list, leave_list
 from panel.contacts.models import Contact
+from panel.contacts.operations import set_field
+from panel.contacts.typed import create_field
+from panel.journeys.models import StepRun
 from tests.journeys.engine.world import World
 
 WELCOME = """
@@ -185,3 +188,38 @@ def test_a_wait_for_a_condition_ends_at_the_moment_time_makes_it_true(world: Wor
     assert timedelta(days=10) <= ended[dana] < timedelta(days=10, seconds=1)
     assert timedelta(days=18) <= ended[avi] < timedelta(days=18, seconds=1)
     assert {step for step, _ in world.trace()} >= {"tag_quiet"}
+
+
+CONTRACT = """
+contract:
+  name: Contract
+  purpose: service
+  start_when: [{event: asked}]
+  stop_when: [{date: contract_end, at: 12:00, reason: the contract is over}]
+  review_after: 1 year
+  steps:
+    - wait_for: {date: contract_end, offset: 3 days before, at: 09:00}
+      up_to: 60 days
+      then: [{tag: soon}]
+    - wait: 30 days
+"""
+
+
+def test_dates_end_waits_and_journeys(world: World) -> None:
+    world.publish(CONTRACT)
+    world.do(create_field, "contract_end", "date", now=world.now)
+    dana, avi = world.contact("Dana"), world.contact("Avi")
+    world.do(set_field, dana, "contract_end", "2026-12-10", now=world.now)
+    for one in (dana, avi):
+        world.event(one, "asked")
+    world.play(timedelta(days=5))
+    # The contract was prolonged meanwhile.
+    world.do(set_field, dana, "contract_end", "2026-12-20", now=world.now)
+    world.play(timedelta(days=100))
+    assert [(one.outcome, one.ended_at.isoformat()) for one in world.rows(StepRun, kind="wait_for")] == [
+        ("event_came", "2026-12-17T07:00:00+00:00"),
+        ("timeout", "2027-01-21T08:00:00+00:00"),
+    ]
+    ended = {one.contact_id: (one.reason, one.ended_at.isoformat()) for one in world.runs()}
+    assert ended[dana] == ("stopped", "2026-12-20T10:00:00+00:00")
+    assert ended[avi][0] == "finished"
