@@ -15,7 +15,20 @@ from pathlib import Path
 
 from bench.databases import postgresql, sqlite
 
-NAMES = {"advance": "advance", "send": "send", "timeline": "timeline", "import": "imports", "crash": "crash", "simulate": "simulate"}
+NAMES = {
+    "advance": "advance",
+    "send": "send",
+    "timeline": "timeline",
+    "import": "imports",
+    "crash": "crash",
+    "simulate": "simulate",
+    "preference": "preference",
+    "audiences": "audiences",
+    "two": "two",
+    "waiting": "waiting",
+    "poison": "poison",
+    "rq": "rq",
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -98,7 +98,7 @@ def in_order_of_preference(
     session: Session, contact_ids: Collection[int], channels: Sequence[str], now: datetime
 ) -> dict[int, tuple[str, ...]]:
     """The channels of a template, for each contact the one first that they answer best (see `panel.engagement`)."""
-    best = preferred_channels(session, contact_ids, now)
+    best = preferred_channels(session, contact_ids, now, guess=True)
     found = {}
     for contact_id in contact_ids:
         first = best[contact_id][0] if contact_id in best else None
