@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from panel.i18n import translate
 from panel.issues.models import Issue
-from panel.journeys.models import Enrolment, JourneyVersion
+from panel.journeys.language import Program
+from panel.journeys.models import Enrolment, JourneyVersion, WaitingEntry
 from panel.staff.models import User
 
 OPEN = ("active", "held")
@@ -57,6 +59,24 @@ def inside(session: Session) -> dict[str, Inside]:
     return found
 
 
+@dataclass(frozen=True)
+class InARow:
+    """Who waits to enter because of `entry_limit`: how many, and when the first and the last have their turn."""
+
+    count: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+def in_a_row(session: Session, journey_id: str) -> InARow:
+    count, first_at, last_at = session.execute(
+        select(func.count(), func.min(WaitingEntry.due_at), func.max(WaitingEntry.due_at)).where(
+            WaitingEntry.journey_id == journey_id
+        )
+    ).one()
+    return InARow(count, first_at, last_at)
+
+
 def standing(session: Session, journey_id: str) -> list[Standing]:
     """Where those inside one journey stand, by step and version."""
     counts: dict[tuple[str | None, int], list[int]] = defaultdict(lambda: [0, 0])
@@ -70,6 +90,14 @@ def standing(session: Session, journey_id: str) -> list[Standing]:
         if status == "held":
             counts[step_id, version_id][1] += count
     return [Standing(step, version, total, held) for (step, version), (total, held) in counts.items()]
+
+
+def programs_of(session: Session, inside: list[Standing]) -> dict[int, Program]:
+    """The programs of all versions that somebody stands on."""
+    query = select(JourneyVersion.id, JourneyVersion.resolved).where(
+        JourneyVersion.id.in_({one.version_id for one in inside})
+    )
+    return {id_: resolved for id_, resolved in session.execute(query)}
 
 
 def versions(session: Session, journey_id: str) -> list[VersionRow]:
