@@ -195,7 +195,11 @@ def ask_again(
     changes = Changes(frozenset(is_true - was_true), frozenset(was_true - is_true))
     if changes.entered or changes.left:
         connection.execute(update(Audience).where(Audience.id == audience.id).values(changed_at=now))
-    return Changes(frozenset(), frozenset()) if quiet else changes
+    if quiet or not (changes.entered or changes.left):
+        return Changes(frozenset(), frozenset())
+    # What is history only may be seen first through another event, and starts nothing all the same.
+    history = _met(session, audience, not_(Event.starts_journeys), changes.entered | changes.left)
+    return Changes(changes.entered.difference(history), changes.left.difference(history))
 
 
 def _write(
@@ -281,6 +285,9 @@ def after_events(session: Session, events: Sequence[Any], shown: Mapping[int, in
     `shown` maps merged contacts to those shown in their place.
     """
     edges: list[Edge] = []
+    erased = [event.contact_id for event in events if event.kind == "contact_erased"]
+    if erased:
+        connection_of(session).execute(delete(WaitingEntry).where(WaitingEntry.contact_id.in_(erased)))
     watched = session.scalars(select(Audience).order_by(Audience.id)).all()
     for audience in watched:
         kinds = kinds_of(audience.condition)
@@ -355,11 +362,19 @@ def _to_ask(now: datetime) -> Any:
 def recheck(limit: int = BATCH) -> int:
     """Look again where time may have changed something; then let in who waited. Returns how much was done."""
     with writing() as session:
-        return recheck_in(session, limit)
+        done = look_again_in(session, limit)
+    # Apart: whoever holds contacts must not wait for the places of a journey.
+    with writing() as session:
+        return done + intake.admit(session, clock.now())
 
 
 def recheck_in(session: Session, limit: int = BATCH) -> int:
     """The same within the caller's transaction (a simulation's, which is rolled back)."""
+    return look_again_in(session, limit) + intake.admit(session, clock.now())
+
+
+def look_again_in(session: Session, limit: int = BATCH) -> int:
+    """Ask again about those for whom time may have changed something, and let in those who came in by it."""
     from panel.journeys.engine.becoming import enter  # noqa: PLC0415  (entering asks this module)
 
     now = clock.now()
@@ -388,7 +403,7 @@ def recheck_in(session: Session, limit: int = BATCH) -> int:
         changes = ask_again(session, found, contact_ids, now)
         edges += _tell(session, found, changes, {}, now)
     enter(session, edges, now)
-    return done + intake.admit(session, now)
+    return done
 
 
 def _whole(session: Session, audience: Audience, now: datetime) -> list[Edge]:
@@ -420,11 +435,13 @@ def catch_up(session: Session, now: datetime) -> None:
     session.flush()
 
 
-def _met(session: Session, audience: Audience, which: Any) -> list[int]:
-    """The contacts to whom something happened since the audience was last brought up to date."""
+def _met(session: Session, audience: Audience, which: Any, contact_ids: Collection[int] | None = None) -> list[int]:
+    """The contacts (of these) to whom something happened since the audience was last brought up to date."""
     query = select(Event.contact_id).where(
         Event.id > audience.seen_event, Event.kind.in_(kinds_of(audience.condition)), which
     )
+    if contact_ids is not None:
+        query = query.where(among(session, Event.contact_id, contact_ids))
     return list(connection_of(session).execute(query.distinct()).scalars())
 
 

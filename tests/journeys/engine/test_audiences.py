@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.contacts.memberships import add_tag, create_tag, remove_tag
+from panel.consent.models import Suppression
+from panel.contacts.memberships import add_tag, remove_tag
 from panel.contacts.merging import merge
+from panel.contacts.models import Contact
+from panel.contacts.queries import primary_addresses
 from panel.db import writing
-from panel.journeys.engine import audiences
+from panel.journeys.engine import audiences, sets
 from panel.journeys.engine.becoming import forget_ended
 from panel.journeys.engine.entry import MAX_DEPTH
+from panel.journeys.engine.sets import NotForSetsError
 from panel.journeys.models import Audience, AudienceState, Enrolment, EntryCheck, Journey, WaitingEntry
 from panel.timeline.models import Event
 from panel.timeline.operations import record
@@ -246,6 +252,55 @@ active:
     assert run.status == "stopped"
     assert run.ended_at is not None
     assert run.ended_at.isoformat() == "2026-12-01T08:00:00.000001+00:00"
+
+
+def test_what_cannot_be_said_now_stays_as_it_was_and_nobody_enters(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(quiet())
+    dana = world.contact()
+    world.event(dana, "order_paid")
+    world.work()
+    silent = {"order_paid"}
+    monkeypatch.setattr(sets, "stale_kinds", lambda _session, kinds, _now: silent & set(kinds))
+    world.play(6 * DAY)
+    assert world.runs() == []
+    # The source speaks again: the next morning finds her.
+    silent.clear()
+    world.play(2 * DAY)
+    assert [run.contact_id for run in world.runs()] == [dana]
+
+
+def test_conditions_that_change_without_an_event_are_asked_every_morning(world: World) -> None:
+    world.publish(
+        """
+reachable:
+  name: Reachable
+  purpose: service
+  start_when: {becomes_true: {all: [{can_reach: email}, {has_tag: warm}]}, check: daily at 07:00}
+  review_after: 1 year
+  steps: [{note: hello}]
+"""
+    )
+    dana = world.contact()
+    world.do(lambda session: suppress(session, dana))
+    world.do(add_tag, dana, "warm")
+    world.work()
+    assert world.runs() == []
+    world.do(lambda session: session.execute(delete(Suppression)))  # nobody tells her timeline
+    world.play(DAY)
+    assert [run.contact_id for run in world.runs()] == [dana]
+
+
+def suppress(session: Session, contact_id: int) -> None:
+    address = primary_addresses(session, [contact_id], "email")[contact_id]
+    at = session.get_one(Contact, contact_id).created_at
+    session.add(Suppression(channel="email", address=address, reason="complained", at=at, source="test"))
+
+
+def test_a_condition_about_one_run_cannot_be_watched(world: World) -> None:
+    with pytest.raises(NotForSetsError):
+        world.publish(quiet().replace("within: 3 days", "since: entry"))
 
 
 def test_a_merged_card_leaves_and_its_own_answer_goes_with_it(world: World) -> None:

@@ -22,7 +22,7 @@ from panel.journeys.engine import sets
 from panel.journeys.engine.conditions import judge, needs
 from panel.journeys.engine.facts import Asking, load
 from panel.journeys.engine.sets import Answers, NotForSetsError, answers, contacts_where
-from panel.journeys.models import Enrolment
+from panel.journeys.models import Audience, AudienceState, Enrolment
 from panel.timeline.models import Event
 
 # The day after the clocks went forward in Jerusalem, and the last day of a month: windows are at their worst.
@@ -55,6 +55,7 @@ person = st.fixed_dictionaries(
         "merged": st.integers(0, 9).map(lambda n: n == 0),
         "erased": st.integers(0, 9).map(lambda n: n == 0),
         "tags": st.sets(st.sampled_from(["vip", "VIP", "קר"])),
+        "segment": st.sampled_from([None, False, True]),
         "lists": st.sets(st.sampled_from(["News", "news"])),
         "journeys": st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["active", "held", "finished"])),
                              max_size=2),
@@ -118,6 +119,8 @@ tests = st.one_of(
             {"test": "has_tag", "tag": "קר"},
             {"test": "in_list", "list": "News"},
             {"test": "in_journey", "journey": "a"},
+            {"test": "in_segment", "segment": "Quiet"},
+            {"test": "in_segment", "segment": "No such"},
             {"test": "can_reach", "channel": "email"},
         ]
     ),
@@ -152,6 +155,8 @@ class People:
         self.put(
             Field, [{"id": n, "name": name, "type": types[name], "created_at": NOW} for name, n in self.fields.items()]
         )
+        audience = {"id": "segment:1", "name": "Quiet", "condition": {}, "settings": {}}
+        self.put(Audience, [{**audience, "taken_at": NOW, "changed_at": NOW}])
         self.put(
             Suppression,
             [{"channel": "email", "address": "d@gmail.com", "reason": "complained", "at": NOW, "source": "test"}],
@@ -206,6 +211,8 @@ class People:
                 for n, one in numbered for at, (journey, status) in enumerate(one["journeys"])
             ],
         )  # fmt: skip
+        self.put(AudienceState, [{"audience": "segment:1", "contact_id": n, "is_true": one["segment"], "since": NOW}
+                                 for n, one in numbered if one["segment"] is not None])  # fmt: skip
         self.put(FieldValue, [row for n, one in numbered for row in self._values(n, one)])
         self.put(
             Event,
