@@ -1,0 +1,70 @@
+"""Reads about tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from panel.experiments.models import Experiment, ExperimentAssignment
+
+
+def newest(session: Session, journey_id: str | None = None) -> list[Experiment]:
+    """The newest round of each test (of one journey): those that ask first, then those that run, then by age."""
+    latest = (
+        select(Experiment.journey_id, Experiment.split_id, func.max(Experiment.round).label("round"))
+        .group_by(Experiment.journey_id, Experiment.split_id)
+        .subquery()
+    )
+    query = select(Experiment).join(
+        latest,
+        (Experiment.journey_id == latest.c.journey_id)
+        & (Experiment.split_id == latest.c.split_id)
+        & (Experiment.round == latest.c.round),
+    )
+    if journey_id is not None:
+        query = query.where(Experiment.journey_id == journey_id)
+    order = case({"asked": 0, "running": 1}, value=Experiment.state, else_=2)
+    return list(session.scalars(query.order_by(order, Experiment.created_at.desc(), Experiment.id)))
+
+
+def rounds(session: Session, journey_id: str, split_id: str) -> list[Experiment]:
+    """All rounds of one test, newest first."""
+    return list(
+        session.scalars(
+            select(Experiment)
+            .where(Experiment.journey_id == journey_id, Experiment.split_id == split_id)
+            .order_by(Experiment.round.desc())
+        )
+    )
+
+
+def entered(session: Session, experiments: Sequence[Experiment]) -> dict[int, int]:
+    """How many contacts each of these was given to, right now."""
+    found = {}
+    for one in experiments:
+        found[one.id] = (
+            session.scalar(
+                select(func.count()).where(
+                    ExperimentAssignment.journey_id == one.journey_id,
+                    ExperimentAssignment.split_id == one.split_id,
+                    ExperimentAssignment.round == one.round,
+                )
+            )
+            or 0
+        )
+    return found
+
+
+def entered_by_variant(session: Session, experiment: Experiment) -> dict[str, int]:
+    rows = session.execute(
+        select(ExperimentAssignment.variant, func.count())
+        .where(
+            ExperimentAssignment.journey_id == experiment.journey_id,
+            ExperimentAssignment.split_id == experiment.split_id,
+            ExperimentAssignment.round == experiment.round,
+        )
+        .group_by(ExperimentAssignment.variant)
+    )
+    return {variant: count for variant, count in rows}

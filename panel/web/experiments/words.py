@@ -1,0 +1,178 @@
+"""What the numbers of a test mean, in plain sentences: markup, with every value escaped.
+
+Before the decision nothing is called a winner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from panel.experiments import planning
+from panel.experiments.models import Experiment
+from panel.i18n import N_, gettext, ngettext
+from panel.web import filters
+
+STATES = {
+    "running": ("blue", "flask", N_("Running")),
+    "asked": ("amber", "help-circle", N_("Asks for a decision")),
+    "winner": ("green", "circle-check", N_("Decided")),
+    "no_winner": ("", "circle-check", N_("Decided")),
+    "ended": ("", "flag-check", N_("Ended")),
+}
+MEASURES = {
+    "rate": N_("how many reach the goal"),
+    "sum_per_contact": N_("money per contact"),
+    "days_to_goal": N_("days until the goal"),
+}
+Numbers = Mapping[str, Any]
+
+
+def name_of(key: str) -> str:
+    """A variant as plain text; the hold-out is what it gets: nothing."""
+    return filters.isolate(key) if key else gettext("nothing at all")
+
+
+def _name(key: str) -> str:
+    """The same for the sentences here, which are markup: a name may hold anything that a person typed."""
+    return str(filters.person(key)) if key else gettext("nothing at all")
+
+
+def amount(numbers: Numbers, value: float) -> str:
+    """A value of the measure: a share, money, or days."""
+    if numbers["measure"] == "rate":
+        return str(filters.percent(value, 1))
+    if numbers["measure"] == "days_to_goal":
+        days = str(filters.number(value, 1))
+        return gettext("%(n)s days", n=days)
+    currencies = numbers.get("currencies") or []
+    return str(filters.money(value, currencies[0]) if len(currencies) == 1 else filters.number(value, 2))
+
+
+def arms(numbers: Numbers) -> dict[str, Mapping[str, Any]]:
+    return {one["key"]: one for one in numbers.get("arms", ())}
+
+
+def leading(numbers: Numbers) -> str:
+    """Who is ahead, and by how much. Says nothing about chance."""
+    leader = numbers.get("leader")
+    if not numbers:
+        return gettext("The numbers are counted once an hour; the first ones will be here soon.")
+    if leader is None:
+        return gettext("Nobody has reached the goal yet.")
+    known = arms(numbers)
+    rivals = [one for one in numbers["comparisons"] if one["other"]] or numbers["comparisons"]
+    sign = -1 if numbers["measure"] == "days_to_goal" else 1
+    best = max(rivals, key=lambda one: sign * known[one["other"]]["value"])
+    first, second = known[leader]["value"], known[best["other"]]["value"]
+    words = {
+        "leader": _name(leader),
+        "other": _name(best["other"]),
+        "first": amount(numbers, first),
+        "second": amount(numbers, second),
+    }
+    if first == second:
+        return gettext("“%(leader)s” and “%(other)s” are equal so far: %(first)s.", **words)
+    if numbers["measure"] == "rate":
+        return gettext("With “%(leader)s” %(first)s reach the goal, with “%(other)s” %(second)s.", **words)
+    if numbers["measure"] == "days_to_goal":
+        return gettext(
+            "With “%(leader)s” contacts need %(first)s to the goal on average, with “%(other)s” %(second)s.", **words
+        )
+    if second > 0:
+        words["more"] = str(filters.percent(first / second - 1))
+        return gettext(
+            "“%(leader)s” brought %(more)s more per contact than “%(other)s”: %(first)s against %(second)s.", **words
+        )
+    return gettext("“%(leader)s” brought %(first)s per contact, “%(other)s” %(second)s.", **words)
+
+
+def verdict(experiment: Experiment, now: datetime, decided_by: str | None) -> list[str]:
+    """What is known about chance, and what is decided or will be, and when."""
+    numbers, state = experiment.numbers, experiment.state
+    if state == "ended":
+        return [gettext("This round ended without a decision: a variant was changed, or the split was taken out.")]
+    if state == "running":
+        return _waiting(experiment, now) if numbers else []
+    words = [_chance(numbers)]
+    if state == "asked":
+        return [*words, gettext("Somebody has to choose now. Until then contacts are divided as before.")]
+    return [*words, _decision(experiment, decided_by)]
+
+
+def _waiting(experiment: Experiment, now: datetime) -> list[str]:
+    numbers = experiment.numbers
+    planned, last = datetime.fromisoformat(numbers["planned_at"]), datetime.fromisoformat(numbers["last_at"])
+    if experiment.looked_at is not None:
+        return [
+            gettext("The planned look saw no difference that cannot be chance."),
+            gettext("The last look is on %(date)s; it decides.", date=str(filters.day(last))),
+        ]
+    words = [gettext("We cannot yet tell whether that is more than chance.")]
+    fewest = min((one["matured"] for one in numbers["arms"] if one["key"]), default=0)
+    enough = gettext(
+        "It needs %(n)s contacts in each variant whose time is over; the smallest has %(now)s.",
+        n=str(filters.number(numbers["at_least"])),
+        now=str(filters.number(fewest)),
+    )
+    if now < planned:
+        words.append(gettext("The decision is planned for %(date)s.", date=str(filters.day(planned))))
+        return [*words, enough] if fewest < numbers["at_least"] else words
+    return [*words, enough, gettext("On %(date)s it ends in any case.", date=str(filters.day(last)))]
+
+
+def _chance(numbers: Numbers) -> str:
+    if numbers.get("winner") is None:
+        return gettext("There is no difference that cannot be chance.")
+    level = max(1, round(100 * numbers["asked_level"]))
+    words = ngettext(
+        "That is more than chance: where nothing differs, a test like this says so in at most %(n)s case of 100.",
+        "That is more than chance: where nothing differs, a test like this says so in at most %(n)s cases of 100.",
+        level,
+        n=str(filters.number(level)),
+    )
+    if numbers.get("below_hold_out"):
+        words += " " + gettext("But those who got nothing did better still.")
+    return words
+
+
+def _decision(experiment: Experiment, decided_by: str | None) -> str:
+    words = {"date": str(filters.day(experiment.decided_at)), "name": _name(experiment.winner or "")}
+    if experiment.winner is None:
+        what = gettext("Decided on %(date)s: contacts go on being divided.", **words)
+    else:
+        what = gettext(
+            "Decided on %(date)s: whoever comes now gets “%(name)s”. Those inside finish their variant.", **words
+        )
+    if decided_by:
+        return what + " " + gettext("Chosen by %(who)s.", who=str(filters.person(decided_by)))
+    return what + " " + gettext("So the journey itself wanted it.")
+
+
+def plan(numbers: Numbers) -> str | None:
+    """What the planned look is able to see."""
+    known = [one for one in numbers.get("arms", ()) if one["matured"]]
+    if not known or not numbers.get("at_least"):
+        return None
+    n, level = numbers["at_least"], numbers["asked_level"]
+    if numbers["measure"] == "rate":
+        base = sum(one["goals"] for one in known) / sum(one["matured"] for one in known)
+        seen = planning.smallest_rate_seen(base, n, level=level) if 0 < base < 1 else None
+        difference = str(filters.number(100 * (seen - base), 1)) if seen is not None else None
+        if difference is None:
+            return None
+        return gettext(
+            "With %(n)s contacts in each variant, the planned look finds a difference of %(d)s percentage points in 8"
+            " of 10 cases. A smaller one needs more contacts.",
+            n=str(filters.number(n)),
+            d=difference,
+        )
+    if numbers["measure"] == "sum_per_contact" and numbers.get("deviation"):
+        return gettext(
+            "With %(n)s contacts in each variant, the planned look finds a difference of %(d)s per contact in 8 of 10"
+            " cases. A smaller one needs more contacts.",
+            n=str(filters.number(n)),
+            d=amount(numbers, planning.smallest_sum_seen(numbers["deviation"], n, level=level)),
+        )
+    return None
