@@ -18,6 +18,7 @@ FEATURES = (
     "imports",
     "experiments",
     "journeys",
+    "journeys.simulate",
     "segments",
 )
 

@@ -7,6 +7,7 @@ schedules, conditions that time turns) begins.
 from __future__ import annotations
 
 import multiprocessing
+import pkgutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from panel.journeys.simulate.story import reason_words
 from panel.plugin_manager import manager
 
 LONGEST_DAYS = 120
+# By its name: the application stands above the journeys.
+APPLICATION = "panel.bare:bare_app"
 Tell = Callable[[float], None]
 
 
@@ -119,9 +122,7 @@ def _in_processes(config: Config, start: datetime, until: datetime, processes: i
 
 def _one(config: Config, start: datetime, until: datetime, number: int, shares: int, said: Any) -> Share:
     """In a process of its own: an application of its own, that reads the same database."""
-    from panel.app import create_app  # noqa: PLC0415 - the application imports us
-
-    app = create_app(config)
+    app = pkgutil.resolve_name(APPLICATION)(config)
     with app.app_context(), snapshot() as source, clock.hold(start):
         return play_share(source, start, until, number, shares, lambda share: said.put((number, share)))
 

@@ -16,7 +16,9 @@ from panel.web.admin.help import HelpView
 from panel.web.admin.home import HomeView
 from panel.web.admin.imports import ImportsView
 from panel.web.admin.issues import IssuesView
+from panel.web.admin.explain import ExplainView
 from panel.web.admin.journeys import JourneysView
+from panel.web.admin.simulate import SimulateView
 from panel.web.admin.lists import ListsView
 from panel.web.admin.message_preview import MessagePreviewView
 from panel.web.admin.messages import MessagesView
@@ -70,6 +72,8 @@ def register(admin: Admin) -> None:
     admin.add_view(AuditView())
     admin.add_view(ContactCardView())
     admin.add_view(JourneysView())
+    admin.add_view(SimulateView())
+    admin.add_view(ExplainView())
     admin.add_view(ExperimentsView())
     admin.add_view(PluginsView())
     admin.add_view(HelpView())

@@ -1,0 +1,1 @@
+"""Forecasts on pages: the numbers as bars and tables."""
