@@ -17,6 +17,7 @@ from panel.staff.notices import unread
 from panel.staff.rules import ROLE_LABELS, strongest
 from panel.web import filters, headers
 from panel.web.access import allowed
+from panel.web.alarms import alarm
 from panel.web.bundle import asset, icon
 from panel.web.menu import menu
 from panel.web.preferences import current_reader, preference
@@ -64,6 +65,7 @@ def install(app: Flask) -> None:
         icon=icon,
         allowed=allowed,
         shell=shell,
+        alarm=alarm,
         panel_menu=menu,
         csp_nonce=headers.nonce,
         asset=asset,

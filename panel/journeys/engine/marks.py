@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -153,6 +153,11 @@ def pause(session: Session, why: str, point: datetime, now: datetime) -> None:
         params={"point": point.isoformat(timespec="minutes")},
         now=now,
     )
+
+
+def engine_on(path: Path) -> Engine:
+    """An engine on a copy of an SQLite database, apart from the application's own."""
+    return create_engine(f"sqlite:///{path}")
 
 
 def may_send(session: Session) -> bool:

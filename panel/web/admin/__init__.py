@@ -11,21 +11,23 @@ from panel.web.admin.audit import AuditView
 from panel.web.admin.contact_card import ContactCardView
 from panel.web.admin.contacts import ContactsView
 from panel.web.admin.experiments import ExperimentsView
+from panel.web.admin.explain import ExplainView
 from panel.web.admin.fields import FieldsView
+from panel.web.admin.held import HeldView
 from panel.web.admin.help import HelpView
 from panel.web.admin.home import HomeView
 from panel.web.admin.imports import ImportsView
 from panel.web.admin.issues import IssuesView
-from panel.web.admin.explain import ExplainView
 from panel.web.admin.journeys import JourneysView
-from panel.web.admin.simulate import SimulateView
 from panel.web.admin.lists import ListsView
 from panel.web.admin.message_preview import MessagePreviewView
 from panel.web.admin.messages import MessagesView
 from panel.web.admin.notices import NoticesView
 from panel.web.admin.pages import PanelTheme
 from panel.web.admin.plugins import PluginPagesView, PluginsView
+from panel.web.admin.restore import RestoreView
 from panel.web.admin.segments import SegmentsView
+from panel.web.admin.simulate import SimulateView
 from panel.web.admin.suppressions import SuppressionsView
 from panel.web.admin.tags import TagsView
 from panel.web.admin.tasks import TasksView
@@ -68,6 +70,8 @@ def register(admin: Admin) -> None:
     admin.add_view(MessagePreviewView())
     admin.add_view(SuppressionsView())
     admin.add_view(IssuesView())
+    admin.add_view(HeldView())
+    admin.add_view(RestoreView())
     admin.add_view(UsersView())
     admin.add_view(AuditView())
     admin.add_view(ContactCardView())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flask import flash
+from flask import flash, url_for
 from flask_admin.actions import action as bulk_action
 from markupsafe import Markup
 from sqlalchemy import Select, select, update
@@ -15,6 +15,7 @@ from panel.i18n import gettext, lazy_gettext, ngettext
 from panel.issues.models import Issue
 from panel.issues.queries import open_issues
 from panel.jobs.bells import wake
+from panel.journeys import helping
 from panel.journeys.by_hand import retry
 from panel.journeys.models import Enrolment
 from panel.staff.operations import record_audit
@@ -79,6 +80,13 @@ class IssuesView(PanelModelView):
         return select(Issue)
 
     def row_url(self, row: Any) -> str | None:
+        """Where something can be done about it: those who stand still because of it, or the page it is about."""
+        if row.code == "restored" or row.code == "outage":
+            return url_for("restore.index")
+        if row.code in helping.FOUND or row.code.startswith("held_"):
+            return url_for("held.index", issue=row.id)
+        if row.code in ("review_due", "journey_vanished") and row.journey_id:
+            return url_for("journeys.journey", journey_id=row.journey_id)
         return None
 
     def label_of(self, row: Any) -> str:

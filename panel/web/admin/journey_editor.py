@@ -167,7 +167,12 @@ class EditorPages:
             has_draft=journey.draft_text is not None,
             before=in_words(live.resolved, current_language()) if live else None,
             words=in_words(judgement.program, current_language()),
-            impact=impact(live.resolved if live else None, judgement.program, queries.standing(session, journey_id)),
+            impact=impact(
+                live.resolved if live else None,
+                judgement.program,
+                standing := queries.standing(session, journey_id),
+                queries.programs_of(session, standing),
+            ),
             own_sha256=own_sha256,
             is_conflict=request.method == "POST" and request.form.get("own_sha256", "") != own_sha256,
             file_lines=diffs.diff(own, text),

@@ -16,15 +16,17 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.db import db
 from panel.i18n import current_language, gettext, lazy_gettext, ngettext
-from panel.journeys import operations, reasons
+from panel.journeys import operations, reasons, resuming
 from panel.journeys.file import JourneysFile, journey_text, read_file
 from panel.journeys.language import Program
 from panel.journeys.language.sentences import describe, summary
 from panel.journeys.models import Journey, JourneyFile, JourneyVersion
 from panel.journeys.names import vocabulary
 from panel.web.access import requires
+from panel.web.admin import experiments
 from panel.web.admin.journey_editor import EditorPages
 from panel.web.admin.pages import PanelView
+from panel.web.experiments import words as experiment_words
 from panel.web.forms import ask_first
 from panel.web.journeys import diffs, queries
 from panel.web.journeys.judging import Judgement, judge
@@ -97,8 +99,15 @@ class JourneysView(EditorPages, PanelView):
             judgement=judgement,
             counts=_counts(session, journey_id, live.id if live else None),
             inside=queries.inside(session).get(journey_id, queries.Inside()),
+            waiting_on_old=sum(resuming.waiting_on_old(session, journey_id).values()),
+            is_review_due=journey.state == "live"
+            and journey.review_due is not None
+            and journey.review_due <= clock.now().date(),
+            in_a_row=queries.in_a_row(session, journey_id),
             versions=queries.versions(session, journey_id),
             issues=queries.issues(session, language, journey_id),
+            experiments=experiments.rows(session, journey_id),
+            experiment_states=experiment_words.STATES,
             states=STATES,
             state_words=lambda state: reasons.state_words(state, language),
         )
@@ -137,7 +146,26 @@ class JourneysView(EditorPages, PanelView):
                       number=number), "success")  # fmt: skip
         return redirect(url_for(".edit", journey_id=journey_id), 303)
 
-    @expose("/<journey_id>/<any(pause, resume, close):what>", methods=["POST"])
+    @expose("/<journey_id>/resume", methods=["GET", "POST"])
+    @requires("journeys.publish")
+    def resume(self, journey_id: str) -> ResponseReturnValue:
+        """Before a journey goes on: what would go at once, what is too late, and over how long to spread it."""
+        session, now = db.session(), clock.now()
+        journey = _journey(session, journey_id)
+        if request.method == "POST" and request.form.get("confirmed") == "1":
+            resuming.resume(session, journey_id, request.form.get("hours", 0, type=int), by=current_user, now=now)
+            session.commit()
+            flash(_DONE["resume"](), "success")
+            return redirect(url_for(".journey", journey_id=journey_id), 303)
+        return self.render(
+            "restore/resume.html",
+            journey=journey,
+            question=gettext("Let “%(name)s” run again?", name=journey.name or journey.id),
+            overdue=resuming.overdue(session, journey_id, now),
+            hours=(0, 1, 4, 12, 24, 72),
+        )
+
+    @expose("/<journey_id>/<any(pause, close):what>", methods=["POST"])
     @requires("journeys.publish")
     def change_state(self, journey_id: str, what: str) -> ResponseReturnValue:
         session = db.session()
@@ -146,9 +174,7 @@ class JourneysView(EditorPages, PanelView):
         question, more, button = state_question(what, journey.name or journey.id, count)
         if page := ask_first(question, button=button, more=more, danger=what == "close"):
             return page
-        {"pause": operations.pause, "resume": operations.resume, "close": operations.close}[what](
-            session, journey_id, by=current_user
-        )
+        {"pause": operations.pause, "close": operations.close}[what](session, journey_id, by=current_user)
         session.commit()
         flash(_DONE[what](), "success")
         return redirect(url_for(".journey", journey_id=journey_id), 303)
@@ -207,12 +233,6 @@ def state_question(what: str, name: str, count: int) -> tuple[str, str, str]:
             gettext("Pause “%(name)s”?", name=name),
             inside + " " + gettext("They keep their places; nobody enters and nothing is sent until it is resumed."),
             gettext("Pause"),
-        )
-    if what == "resume":
-        return (
-            gettext("Let “%(name)s” run again?", name=name),
-            inside + " " + gettext("They go on from where they stand; what is too late by now is skipped, not sent."),
-            gettext("Resume"),
         )
     return (
         gettext("Close “%(name)s”?", name=name),

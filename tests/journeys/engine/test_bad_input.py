@@ -1,0 +1,114 @@
+"""What is missing, vanished or wrong is held or refused, with an issue that names the place and the fix."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from panel.contacts.memberships import add_tag
+from panel.issues.models import Issue
+from panel.journeys.by_hand import retry, start_by_hand
+from panel.journeys.engine import verbs
+from panel.plugin_manager import manager
+from panel.sdk.testing import RecordingChannel
+from tests.journeys.engine.world import World
+
+HEAD = """
+series:
+  name: Series
+  purpose: service
+  start_when: [{manual: yes}]
+  re_enter: always
+  review_after: 1 year
+  steps:
+"""
+
+
+def start(world: World, steps: str, head: str = HEAD) -> int:
+    world.template("one")
+    world.publish(head + steps)
+    contact = world.contact()
+    assert world.do(start_by_hand, contact, "series", now=world.now).code == "entered"
+    return contact
+
+
+def issues(world: World) -> dict[str, str]:
+    return {one.code: one.sentence % one.params for one in world.rows(Issue, state="open")}
+
+
+def test_a_missing_template_names_journey_step_and_template(world: World) -> None:
+    start(world, "    - {send: nowhere, id: greeting}\n")
+    world.work()
+    words = issues(world)["held_missing_template"]
+    assert all(one in words for one in ("series", "greeting", "nowhere"))
+
+
+def test_r28_a_vanished_channel_lets_its_messages_wait_visibly_and_the_others_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(world, "    - send: one\n    - {wait: 1 hour, id: pause}\n    - {send: one, id: again}\n")
+    world.play(timedelta(minutes=5))
+    assert len(world.sent()) == 1
+    gone = world.channels
+    monkeypatch.setattr(type(manager.current()), "channels", lambda _self: {})
+    world.play(timedelta(hours=2))
+    assert "held_plugin" in issues(world)
+    assert "email" in issues(world)["held_plugin"]
+    monkeypatch.setattr(type(manager.current()), "channels", lambda _self: gone)
+    world.do(retry, [one.id for one in world.runs(status="held")], now=world.now)
+    world.play(timedelta(hours=2))
+    assert len(world.sent()) == 2
+    assert isinstance(gone["email"], RecordingChannel)
+
+
+def test_x3_a_clock_set_back_makes_late_and_never_twice(world: World) -> None:
+    start(world, "    - send: one\n    - {wait: 1 day, id: pause}\n    - {send: one, id: again}\n")
+    world.play(timedelta(hours=1))
+    world.now -= timedelta(days=3)
+    world.play(timedelta(days=2))
+    assert len(world.sent()) == 1
+    world.play(timedelta(days=4))
+    assert len(world.sent()) == 2
+    assert {one.status for one in world.runs()} == {"finished"}
+
+
+def test_two_journeys_that_start_each_other_end_by_themselves(world: World) -> None:
+    for here, there in (("a", "b"), ("b", "a")):
+        world.publish(f"""
+{here}:
+  name: {here}
+  purpose: service
+  start_when: [{{tag_added: {here}}}]
+  re_enter: always
+  review_after: 1 year
+  steps:
+    - {{untag: {there}, id: off}}
+    - {{tag: {there}, id: on}}
+    - {{untag: {here}, id: off_again}}
+""")
+    contact = world.contact()
+    world.do(add_tag, contact, "a", now=world.now)
+    world.work()
+    assert len(world.runs()) < 40
+    assert {one.status for one in world.runs()} == {"finished"}
+
+
+def test_r30_a_poison_contact_is_held_and_the_others_finish(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.publish(HEAD + "    - {note: hello, id: note}\n")
+    people = [world.contact(f"Contact {number}") for number in range(20)]
+    for contact in people:
+        world.do(start_by_hand, contact, "series", now=world.now)
+    real = verbs.VERBS["note"]
+
+    def poisoned(batch: Any, step: Any, group: Any) -> None:
+        if any(run.contact_id == people[3] for run in group):
+            raise ValueError("poison")
+        real(batch, step, group)
+
+    monkeypatch.setitem(verbs.VERBS, "note", poisoned)
+    world.work()
+    assert [one.contact_id for one in world.runs(status="held")] == [people[3]]
+    assert len(world.runs(status="finished")) == 19
+    assert "note" in issues(world)["held_error"]
