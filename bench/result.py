@@ -24,11 +24,13 @@ class Result:
     ratio: float
     peak_mb: float
     more: dict[str, Any] = field(default_factory=dict)
+    note: str = ""  # what else the line should say
 
     def line(self) -> str:
         return (
             f"bench {self.name} {self.database}: {self.figure:,.4g} {self.unit}, "
             f"floor {self.floor:,.4g} {self.floor_unit}, ratio {self.ratio:.3g}, peak {self.peak_mb:.0f} MB"
+            + (f"; {self.note}" if self.note else "")
         )
 
     def save(self) -> None:

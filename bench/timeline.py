@@ -45,7 +45,7 @@ def run(url: str) -> Result:
         app = application(url, Path(folder))
         with app.app_context():
             contacts = max(2, count // PER_CONTACT)
-            _fill(count, contacts, kind_of(url))
+            fill(count, contacts, kind_of(url))
             chance = random.Random(1)
             asked = [BUSY if n % 2 else chance.randint(2, contacts) for n in range(PAGES)]
             ours = _p99(asked, _ours)
@@ -59,7 +59,7 @@ def run(url: str) -> Result:
     return Result("timeline", kind_of(url), ours[0], "ms p99", floor[0], "ms p99", ratio, peak_mb(), more)
 
 
-def _fill(count: int, contacts: int, kind: str) -> None:
+def fill(count: int, contacts: int, kind: str) -> None:
     parts = [(1, count, f"2 + (n * 7919) % {contacts - 1}"), (count + 1, count + BUSY_EVENTS, str(BUSY))]
     with writing() as session:
         for first, last, contact in parts:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.copying import put_rows, update_rows
-from panel.db import writing
+from panel.db import from_micros, writing
 from panel.journeys.engine import crash, marks
 from panel.journeys.engine.claims import claim, count_due, moment_of
 from panel.journeys.engine.conditions import (
@@ -45,6 +45,7 @@ from panel.journeys.engine.verbs.sending import store_messages
 from panel.journeys.models import Enrolment, StepRun
 
 BATCH = 2000
+REPORTED_LATE = timedelta(days=31)  # a stop may have happened this long before our entry and still be news
 TRACE_COLUMNS = (
     *("enrolment_id", "seq", "step_id", "path", "version_id", "kind", "outcome", "reason", "detail", "began_at"),
     "ended_at",
@@ -201,14 +202,14 @@ class Batch:
             return
         if not any(run.program.stop_conditions for run in active):
             # Only what happened counts: nearly always nothing did, and then there is nothing to judge.
-            since = min(run.entered_at for run in active)
+            since = min(run.entered_at for run in active) - REPORTED_LATE
             met = happened(self.session, {run.contact_id for run in active}, wanted.kinds, since)
             active = [run for run in active if run.contact_id in met]
             if not active:
                 return
         for run, facts in zip(active, self.facts(active, wanted, since_entry=True), strict=True):
             try:
-                found = stopped_by(run.program, facts)
+                found = stopped_by(run.program, facts, started_at(run.carried, run.entered_at))
             except UndecidedError as error:
                 self.stand_undecided(run, error.tree)
                 continue
@@ -248,7 +249,7 @@ class Batch:
         if since_step:
             start = min(run.step_began_at for run in runs)
         elif since_entry and not any(run.program.stop_conditions for run in runs):
-            start = min(run.entered_at for run in runs)
+            start = min(run.entered_at for run in runs) - REPORTED_LATE
         return load(
             self.session,
             asking,
@@ -265,13 +266,20 @@ class Batch:
         try:
             self._take_together(program, step, group)
         except Exception as error:
-            broken = None if is_the_databases(error) else whose_turn(error, group)
+            broken = whose_turn(error, group)
             if broken is None or step["verb"] not in TOUCH_ONLY_THEIR_RUN:
                 raise
             if broken.settled or broken.step_id != step_id:
                 raise  # it was on its way already
-            self.messages = [m for m in self.messages if (m["enrolment_id"], m["step_id"]) != (broken.id, step_id)]
-            hold_alone(broken, error)
+            self.set_apart(broken, error)
+
+    def set_apart(self, run: Run, error: Exception) -> None:
+        """Hold this run at its step, whose work raised `error`; nothing of the step was written yet."""
+        if is_the_databases(error):
+            raise error
+        visit = f"enrolment:{run.id}:{run.seq}"
+        self.messages = [m for m in self.messages if f"{m['dedupe_key']}:".partition(f"{visit}:")[1] == ""]
+        hold_alone(run, error)
 
     def _take_together(self, program: Program, step: Mapping[str, Any], group: list[Run]) -> None:
         fresh = [run for run in group if not run.phase]
@@ -376,13 +384,21 @@ class Batch:
         return min(run.due_at, max(self.leave_at(run), self.now + timedelta(seconds=1)))
 
 
-def stopped_by(program: Program, facts: Facts) -> dict[str, Any] | None:
-    """The stop that has happened since entry: its event, words and kind, or None."""
+def started_at(data: Mapping[str, Any], entered_at: datetime) -> datetime:
+    """When the event happened that started a run with this `data`; it may have been routed long after that."""
+    return from_micros(data["at"]) if data.get("at") is not None else entered_at
+
+
+def stopped_by(program: Program, facts: Facts, since: datetime) -> dict[str, Any] | None:
+    """The stop that has happened since (see `started_at`): its event, words and kind, or None.
+
+    One that happened between the starting event and our entry, and is told only now, is a stop as well.
+    """
     for trigger in program.stops:
         for event in facts.history:
             if (
                 event.kind == trigger.kind
-                and (facts.entered_at is None or event.occurred_at >= facts.entered_at)
+                and event.occurred_at >= since
                 and event_matches(trigger.where, event.data, facts)
             ):
                 return {"because": trigger.reason or trigger.name, "event": event.id}

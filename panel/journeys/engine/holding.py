@@ -59,13 +59,13 @@ def whose_turn(error: BaseException, group: Collection[Run]) -> Run | None:
 
 def hold_alone(run: Run, error: Exception) -> None:
     """Hold one run of a batch; what it did before in this batch stays."""
-    log.error("run %s of %s held: %s", run.id, run.journey_id, _where(error))
+    log.error("run %s of %s held", run.id, run.journey_id, exc_info=error)
     run.hold("held_error", error=_words(error))
 
 
 def hold_broken(session: Session, row: Any, error: Exception, now: datetime) -> None:
     """Hold a run as it was claimed (a row of `claims.claim`)."""
-    log.error("run %s of %s held: %s", row.id, row.journey_id, _where(error))
+    log.error("run %s of %s held", row.id, row.journey_id, exc_info=error)
     issue = _issue(session, row.journey_id, row.step_id, "held_error", {"error": _words(error)}, now)
     _hold(session, [row.id], "held_error", issue)
 
@@ -115,7 +115,3 @@ def _issue(
 
 def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:300]
-
-
-def _where(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))

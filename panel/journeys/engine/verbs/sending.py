@@ -55,21 +55,30 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
     other = _other_addresses(batch, step, fresh) if step.get("to") else None
     reach = {name: assess(batch.session, contacts, name, purpose, at=other) for name in via}
     ids = next_ids(batch.session, "messages", len(fresh))
+    version_id = found.version_id if found else None
     for id_, run in zip(ids, fresh, strict=True):
-        channels = orders.get(run.contact_id, via)
-        usable = next((name for name in channels if reach[name][run.contact_id].reason is None), None)
-        channel = usable or channels[0]
-        row = message_row(
-            id_, batch, run, step, channel, reach[channel][run.contact_id], found.version_id if found else None
-        )
-        batch.messages.append(row)
-        if usable is None:
-            # Refused before it began: the ledger and the timeline say so, the journey goes on (language rule 2d.13).
-            row |= {"status": "skipped", "reason": reach[channel][run.contact_id].reason}
-            run.finish("done", batch.now, reason=row["reason"], channel=channel, message="skipped")
-        else:
+        try:
+            known = {name: reach[name][run.contact_id] for name in orders.get(run.contact_id, via)}
+            _plan(batch, step, run, id_, known, version_id)
+        except Exception as error:
+            batch.set_apart(run, error)
+
+
+def _plan(batch: Batch, step: Step, run: Run, id_: int, reach: Mapping[str, Reach], version_id: int | None) -> None:
+    """One run's message, on the first of its channels that reaches the contact."""
+    for channel, one in reach.items():
+        if one.reason is None:
+            row = message_row(id_, batch, run, step, channel, one, version_id)
+            batch.messages.append(row)
             run.settled, run.phase, run.due_at = True, "sending", None
             run.wait = {"kind": "message", "message": row["id"], "planned": row["not_before"].isoformat()}
+            return
+    # Refused before it began: the ledger and the timeline say so, the journey goes on (language rule 2d.13).
+    channel, one = next(iter(reach.items()))
+    row = message_row(id_, batch, run, step, channel, one, version_id)
+    row |= {"status": "skipped", "reason": one.reason}
+    batch.messages.append(row)
+    run.finish("done", batch.now, reason=row["reason"], channel=channel, message="skipped")
 
 
 def _other_addresses(batch: Batch, step: Step, runs: list[Run]) -> dict[int, str]:
@@ -215,7 +224,11 @@ def _decided_after_a_restore(batch: Batch) -> dict[int, dict[str, Any]]:
         if run is None or row["status"] != "queued":
             continue
         went = run.carried["restored"]["what"] == "already"
-        row |= {"status": "sent", "reason": "settled_sent"} if went else {"status": "skipped", "reason": "settled_not_sent"}
+        row |= (
+            {"status": "sent", "reason": "settled_sent"}
+            if went
+            else {"status": "skipped", "reason": "settled_not_sent"}
+        )
         run.due_at = batch.now
         decided[row["id"]] = {"outcome": "arrived" if went else "skip", "by": "person"}
     return decided
