@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
@@ -14,11 +18,13 @@ from panel.contacts.memberships import add_tag, remove_tag
 from panel.contacts.merging import merge
 from panel.contacts.models import Contact
 from panel.contacts.queries import primary_addresses
-from panel.db import writing
+from panel.db import reading, writing
 from panel.journeys.engine import audiences, sets
 from panel.journeys.engine.becoming import forget_ended
 from panel.journeys.engine.entry import MAX_DEPTH
-from panel.journeys.engine.sets import NotForSetsError
+from panel.journeys.engine.route import route
+from panel.journeys.engine.sets import NotForSetsError, contacts_where
+from panel.journeys.engine.turns import retried
 from panel.journeys.models import Audience, AudienceState, Enrolment, EntryCheck, Journey, WaitingEntry
 from panel.timeline.models import Event
 from panel.timeline.operations import record
@@ -301,6 +307,49 @@ def suppress(session: Session, contact_id: int) -> None:
 def test_a_condition_about_one_run_cannot_be_watched(world: World) -> None:
     with pytest.raises(NotForSetsError):
         world.publish(quiet().replace("within: 3 days", "since: entry"))
+
+
+def test_routers_at_once_end_with_what_is_true(world: World, app: Flask) -> None:
+    world.publish(WARM)
+    people = [world.contact(f"Person {n}") for n in range(6)]
+    world.work()
+
+    def routing() -> None:
+        with app.app_context(), clock.hold(world.now):
+            while not over.is_set() or retried(lambda: route(3)):
+                retried(lambda: route(3))
+
+    def tagging(dice: random.Random) -> None:
+        with app.app_context(), clock.hold(world.now):
+            for _ in range(25):
+                with writing() as session:
+                    (add_tag if dice.random() < 0.6 else remove_tag)(session, dice.choice(people), "warm")
+
+    over = threading.Event()
+    with ThreadPoolExecutor(4) as pool:
+        routers = [pool.submit(routing) for _ in range(2)]
+        writers = [pool.submit(tagging, random.Random(n)) for n in range(2)]
+        for one in writers:
+            one.result(60)
+        over.set()
+        for one in routers:
+            one.result(60)
+    [audience] = [row for row in world.rows(Audience) if row.id.startswith("journey:warm:")]
+    kept = {row.contact_id for row in world.rows(AudienceState, audience=audience.id) if row.is_true}
+    with reading() as session:
+        assert kept == contacts_where(session, audience.condition, world.now, audience.settings)
+    entered = [run.contact_id for run in world.runs(journey_id="warm")]
+    assert len(entered) == len(set(entered))
+
+
+WARM = """
+warm:
+  name: Warm
+  purpose: service
+  start_when: {becomes_true: {has_tag: warm}}
+  review_after: 1 year
+  steps: [{wait: 30 days}]
+"""
 
 
 def test_a_merged_card_leaves_and_its_own_answer_goes_with_it(world: World) -> None:
