@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -23,6 +21,7 @@ from panel.journeys.file import read_file
 from panel.journeys.models import Journey, StepRun
 from panel.journeys.names import labels, vocabulary
 from panel.journeys.simulate.beginning import begin, make_live
+from panel.journeys.simulate.installed import settings
 from panel.journeys.simulate.play import NeverRestsError, play
 from panel.journeys.simulate.sender import send_due
 from panel.journeys.simulate.stage import snapshot, stage
@@ -142,7 +141,7 @@ def _publish_draft(session: Session, asked: Asked, now: datetime) -> bool:
     text = asked.text if asked.text is not None else journey.draft_text
     if text is None or not (asked.draft or asked.text is not None):
         return False
-    path: Path = current_app.config["PANEL"].journeys_file
+    path = settings().journeys_file
     operations.publish(
         session, asked.journey_id, text=text, file_text=read_file(path).text, vocabulary=vocabulary(session), now=now
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from panel.journeys.engine.programs import Program, live
 from panel.journeys.engine.route import route_in
 from panel.journeys.models import Enrolment, JourneyVersion, StepRun
 from panel.journeys.simulate.bulk import Counts, send_due
-from panel.journeys.simulate.play import MOST_TURNS, Dates, NeverRestsError, next_due
+from panel.journeys.simulate.play import MOST_TURNS, Audiences, Dates, NeverRestsError, Source, next_due
 from panel.journeys.simulate.stage import LEFT_OUT, OF_RUNS, copy_table, empty, tidy
 from panel.messages.models import Message
 from panel.timeline.models import Event
@@ -148,11 +148,11 @@ def _play(session: Session, start: datetime, until: datetime, tell: Callable[[fl
     listened = any("message_sent" in looked_at(journey.program) for journey in live(session))
     told = 0.0
     before = session.scalar(select(func.count()).select_from(StepRun)) or 0
-    now, dates = start, Dates()
+    now, sources = start, (Dates(), Audiences())
     while True:
         with clock.hold(now):
-            _settle(session, now, counts, listened, dates)
-        coming = (next_due(session), dates.come(session, now))
+            _settle(session, now, counts, listened, sources)
+        coming = (next_due(session), *(source.come(session, now) for source in sources))
         following = min((one for one in coming if one is not None), default=None)
         if following is None or following > until:
             break
@@ -165,9 +165,13 @@ def _play(session: Session, start: datetime, until: datetime, tell: Callable[[fl
     return _result(session, counts, start, before)
 
 
-def _settle(session: Session, now: datetime, counts: Counts, listened: bool, dates: Dates) -> None:
+def _settle(session: Session, now: datetime, counts: Counts, listened: bool, sources: Sequence[Source]) -> None:
     for _ in range(MOST_TURNS * 5):
-        done = dates.do(session, now) + route_in(session, EVENTS_AT_ONCE) + advance_in(session, RUNS_AT_ONCE)
+        done = (
+            sum(source.do(session, now) for source in sources)
+            + route_in(session, EVENTS_AT_ONCE)
+            + advance_in(session, RUNS_AT_ONCE)
+        )
         done += send_due(session, now, counts, listened)
         if not done:
             return

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.db import connection_of
-from panel.journeys.engine import dates
+from panel.journeys.engine import audiences, dates
 from panel.journeys.engine.advance import advance_in
 from panel.journeys.engine.route import route_in
 from panel.journeys.models import Enrolment, Journey
@@ -54,6 +54,17 @@ class Dates:
         return done
 
 
+class Audiences:
+    """Conditions that time turns, and who waits in a row to enter: by the engine's own functions."""
+
+    def come(self, session: Session, _now: datetime) -> datetime | None:
+        return audiences.next_moment(session)
+
+    def do(self, session: Session, now: datetime) -> int:
+        coming = audiences.next_moment(session)
+        return audiences.recheck_in(session, AT_ONCE) if coming is not None and coming <= now else 0
+
+
 class NeverRestsError(Exception):
     """The engine found something to do again and again at one moment."""
 
@@ -68,9 +79,9 @@ def play(
 ) -> datetime:
     """Play from `start` to `until`; returns how far it came (less than `until` after `moments` moments).
 
-    `others` are further sources of things to do; dates and schedules are always among them.
+    `others` are further sources of things to do; what time brings (dates, schedules, conditions) always is one.
     """
-    now, sources = start, [Dates(), *others]
+    now, sources = start, [Dates(), Audiences(), *others]
     for _ in range(moments):
         with clock.hold(now):
             settle(session, now, send, [source.do for source in sources])

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
@@ -19,6 +18,7 @@ from panel.journeys.engine.deliver import Claimed, not_now, not_rendered
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.verbs.calling import ACTION
 from panel.journeys.models import Journey
+from panel.journeys.simulate.installed import settings
 from panel.messages.facts import Person
 from panel.messages.models import Message
 from panel.messages.preview import PIXEL
@@ -143,7 +143,7 @@ def _written(session: Session, channel: str, claimed: Mapping[int, Claimed]) -> 
         for one in claimed.values():
             not_rendered(session, one, NotRendered(one.row["id"], "held_missing_template", channel))
         return {}
-    renderer = PreviewRenderer(session, {channel: offered}, current_app.config["PANEL"].public_url, b"preview")
+    renderer = PreviewRenderer(session, {channel: offered}, settings().public_url, b"preview")
     written = {}
     for outcome in renderer.render([one.row for one in claimed.values()]):
         if isinstance(outcome, Rendered):

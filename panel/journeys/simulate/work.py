@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from flask import current_app
 from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from panel import clock
 from panel import config as configuration
 from panel.db import writing
 from panel.i18n import N_
+from panel.journeys.simulate.installed import settings
 from panel.journeys.simulate.models import Simulation
 from panel.journeys.simulate.whole import APPLICATION, forecast
 
@@ -95,7 +95,7 @@ def make(id_: int, *, processes: int = 2) -> None:
     with writing() as session:
         days = session.get_one(Simulation, id_).days
     try:
-        told = forecast(current_app.config["PANEL"], days, processes, tell=tell)
+        told = forecast(settings(), days, processes, tell=tell)
     except Exception as error:
         with writing() as session:
             _finish(session, id_, state="failed", problem=f"{type(error).__name__}: {error}"[:300])

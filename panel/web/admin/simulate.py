@@ -124,7 +124,7 @@ def _contact(session: Session) -> tuple[Contact | None, list[Contact]]:
 
 def _asked(journey: Journey, contact: Contact) -> Asked:
     given = request.args
-    events = ()
+    events: tuple[Happens, ...] = ()
     if kind := given.get("event", "").strip():
         after = timedelta(days=max(0, given.get("event_day", 1, type=int)))
         data: dict[str, Any] = {"amount": given["amount"]} if given.get("amount") else {}

@@ -7,6 +7,8 @@ from typing import Any
 
 from panel.calendars import Reader
 from panel.contacts.memberships import add_tag, create_list, join_list
+from panel.contacts.operations import update_contact
+from panel.contacts.typed import create_field
 from panel.db import Base, db
 from panel.jobs import bells
 from panel.journeys.simulate.one import Asked, Simulation, simulate
@@ -141,3 +143,26 @@ def test_nothing_remains(world: World, reader: Reader, monkeypatch: Any) -> None
     assert everything() == before
     assert not any(channel.sent for channel in world.channels.values())
     assert rung == []
+
+
+BIRTHDAY = """
+birthday:
+  name: Birthday
+  purpose: marketing
+  start_when: {date: birthday, every: year, at: 09:00}
+  re_enter: always
+  send_hours: any
+  review_after: 1 year
+  steps:
+    - send: welcome_1
+"""
+
+
+def test_what_time_brings_begins_by_itself(world: World, reader: Reader) -> None:
+    world.do(create_field, "birthday", "date")
+    world.template("welcome_1")
+    world.publish(BIRTHDAY)
+    contact = world.contact()
+    world.do(update_contact, contact, {"birthday": "1990-12-10"}, now=world.now)
+    told = play(world, contact, reader, journey_id="birthday", start=False)
+    assert [line.at.isoformat() for line in told.lines if line.kind == "sent"] == ["2026-12-10T07:00:00+00:00"]
