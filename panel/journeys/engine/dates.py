@@ -299,12 +299,15 @@ def enter_in(session: Session, now: datetime, limit: int = BATCH) -> int:
     candidates: list[Candidate] = []
     refused: list[Outcome] = []
     moved: list[dict[str, Any]] = []
+    zones: dict[tuple[str, str | None], ZoneInfo] = {}
     for row in rows:
         one = known.get((row["journey_id"], row["rule"]))
         if one is None or row["contact_id"] in merged:
             continue  # the rule was taken out of the journey; a merged contact has the date itself
         day, zone_name = days.get((row["contact_id"], one.field), (None, None))
-        zone = zone_by_name(one.journey.program.settings, zone_name, business)
+        place = (row["journey_id"], zone_name)
+        if (zone := zones.get(place)) is None:
+            zone = zones[place] = zone_by_name(one.journey.program.settings, zone_name, business)
         candidate = _candidate(one, row)
         if row["contact_id"] in erased:
             candidates.append(candidate)  # refused there, with its reason
@@ -371,13 +374,24 @@ def _dates_of(
 def _done(
     session: Session, rows: Sequence[Mapping[str, Any]], moved: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
-    here = [PLANNED.c[key] == bindparam(f"k_{key}") for key in _KEY]
-    later = {tuple(one[f"k_{key}"] for key in _KEY) for one in moved}
-    done = [row for row in rows if tuple(row[key] for key in _KEY) not in later]
     connection = connection_of(session)
-    if done:
+    later = {tuple(one[f"k_{key}"] for key in _KEY) for one in moved}
+    # Those who are due together mostly share the rule and the day: one statement for all of them.
+    together: dict[tuple[str, str, date], list[int]] = defaultdict(list)
+    for row in rows:
+        if tuple(row[key] for key in _KEY) not in later:
+            together[(row["journey_id"], row["rule"], row["occurrence"])].append(row["contact_id"])
+    for (journey_id, rule, day), contacts in together.items():
         connection.execute(
-            update(PLANNED).where(*here).values(done_at=now), [{f"k_{key}": row[key] for key in _KEY} for row in done]
+            update(PLANNED)
+            .where(
+                PlannedEntry.journey_id == journey_id,
+                PlannedEntry.rule == rule,
+                PlannedEntry.occurrence == day,
+                among(session, PlannedEntry.contact_id, contacts),
+            )
+            .values(done_at=now)
         )
     if moved:
+        here = [PLANNED.c[key] == bindparam(f"k_{key}") for key in _KEY]
         connection.execute(update(PLANNED).where(*here).values(due_at=bindparam("due")), [dict(one) for one in moved])

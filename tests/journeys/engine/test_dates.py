@@ -17,8 +17,11 @@ from panel.contacts.operations import update_contact
 from panel.db import table_of, writing
 from panel.issues.models import Issue
 from panel.journeys.engine import dates
+from panel.journeys.engine.running import RUNNING
+from panel.journeys.language import check
+from panel.journeys.language.program import not_running_yet
 from panel.journeys.models import Enrolment, Journey, PlannedEntry
-from tests.journeys.engine.world import World
+from tests.journeys.engine.world import HEADER, World
 
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
 WORKING = "send_hours: {days: [sun, mon, tue, wed, thu], from: 09:00, to: 20:00"
@@ -340,6 +343,18 @@ def test_a_base_of_thousands_is_not_walked_through(world: World) -> None:
         planned = dates.plan_in(session, world.now)
     assert 5 <= planned <= 40
     assert world.rows(Enrolment) == []
+
+
+@pytest.mark.parametrize("place", ["stop_when: [{every: day, audience: {has_tag: x}}]", "stop_when: [{manual: yes}]"])
+def test_a_schedule_does_not_stop_a_journey_and_that_is_said_at_publishing(place: str) -> None:
+    text = HEADER + (
+        "  x:\n    name: X\n    purpose: marketing\n    review_after: 1 year\n"
+        "    start_when: {date: birthday, every: year}\n"
+        f"    {place}\n    steps:\n      - tag: y\n"
+    )
+    program = check(text).journeys["x"].program
+    assert program is not None
+    assert [one.code for one in not_running_yet(program, RUNNING)] == ["trigger_not_running"]
 
 
 def populate(world: World, count: int, birthday: Callable[[int], date]) -> None:
