@@ -4,7 +4,7 @@ A worker's start is nearly all imports, so a kill costs a tenth of what it would
 runs the same `panel.worker.main` with its own environment; the parent never holds a connection, a journal or a thread.
 
 Commands come as JSON lines on stdin, answers go out as JSON lines on stdout:
-    {"start": 7, "environment": {...}, "seed": 1}  -> {"started": 7, "pid": 1234}
+    {"start": 7, "kind": "worker", "environment": {...}, "seed": 1}  -> {"started": 7, "pid": 1234}
     {"signal": 7, "sign": 9}                       -> nothing; only a child that was not yet buried gets it
                                                       {"ended": 7, "status": -9} when a child ends
 """
@@ -89,7 +89,7 @@ def live(command: dict[str, Any]) -> None:
         os.environ.update(command["environment"])
         random.seed(command["seed"])
         crash.forget()
-        status = worker.main(["worker", str(command["start"])])
+        status = worker.main([command["kind"], str(command["start"])])
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     except BaseException:

@@ -166,12 +166,13 @@ class Workers:
             assert self.parent.stdout is not None
             assert b"ready" in self.parent.stdout.readline(), (folder / "processes.log").read_text()[-3000:]
 
-    def start(self, number: int, seed: int, **environment: str) -> None:
+    def start(self, number: int, seed: int, kind: str = "worker", **environment: str) -> None:
+        """`kind` is worker or ticker."""
         if self.fresh:
-            command = [sys.executable, "-m", "panel.worker", "worker", str(number)]
+            command = [sys.executable, "-m", "panel.worker", kind, str(number)]
             self.processes[number] = _start(command, self.folder, self.environment | environment)
         else:
-            self._say({"start": number, "environment": self.environment | environment, "seed": seed})
+            self._say({"start": number, "kind": kind, "environment": self.environment | environment, "seed": seed})
 
     def signal(self, number: int, sign: signal.Signals) -> None:
         if not self.fresh:

@@ -121,11 +121,11 @@ def judge(report: Report, log: Path, contacts: Sequence[int], stopped: dict[int,
             if mails and stop is not None and row.wire_at is not None and row.wire_at > stop:
                 report.after_stop.append(row.id)
         for id_ in report.twice[:3]:
-            row = session.get_one(Message, id_)
+            message = session.get_one(Message, id_)
             report.stories.append(
                 "\n   ".join([
-                    *(str(datetime.fromtimestamp(one.at, UTC)) for one in accepted[row.our_message_id]),
-                    str(row.detail), str(row.attempt_token), _story(session, row.enrolment_id or 0),
+                    *(str(datetime.fromtimestamp(one.at, UTC)) for one in accepted[message.our_message_id]),
+                    str(message.detail), str(message.attempt_token), _story(session, message.enrolment_id or 0),
                 ])
             )  # fmt: skip
         report.disagree += [(0, key, len(mails)) for key, mails in accepted.items() if key not in known]

@@ -176,7 +176,10 @@ class Stage:
         if now - self.poured_at > 0.1:
             self.poured_at = now
             if self.sure(self._waiting) < WAITING:
-                self._pour(dice)
+                for one in self.pour(dice, BATCH):
+                    if dice.random() < STOPPED_SHARE:
+                        self.to_stop.append((time.monotonic() + dice.uniform(0, 4), one))
+                self.to_stop.sort()
         while self.to_stop and self.to_stop[0][0] <= now:
             _, contact = self.to_stop.pop(0)
             self._stop(contact, dice)
@@ -184,9 +187,9 @@ class Stage:
             self.passed_at = now
             self.sure(self.pass_time)
 
-    def _pour(self, dice: random.Random) -> None:
+    def pour(self, dice: random.Random, count: int) -> list[int]:
         """New contacts, each with one to three orders, reported once or more, in any order and with any date."""
-        fresh = self.sure(self._new_contacts)
+        fresh = self.sure(lambda: self._new_contacts(count))
         now = clock.now()
         events = [
             NewEvent(
@@ -203,12 +206,9 @@ class Stage:
         for part in (events, again):
             self.sure(lambda part=part: self._record(part))  # type: ignore[misc]
         self.contacts += fresh
-        for one in fresh:
-            if dice.random() < STOPPED_SHARE:
-                self.to_stop.append((time.monotonic() + dice.uniform(0, 4), one))
-        self.to_stop.sort()
+        return fresh
 
-    def _new_contacts(self) -> list[int]:
+    def _new_contacts(self, count: int) -> list[int]:
         self.batches += 1  # also when it is tried again: an address may be there already although nobody said so
         with writing() as session:
             return [
@@ -217,7 +217,7 @@ class Stage:
                     NewContact(name=f"Contact {self.batches}.{n}", emails=(f"c{self.batches}.{n}@example.com",)),
                     how="manual",
                 )
-                for n in range(BATCH)
+                for n in range(count)
             ]
 
     def _stop(self, contact: int, dice: random.Random) -> None:

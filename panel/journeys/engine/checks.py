@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from panel.contacts.models import Contact
 from panel.db import connection_of, rows_of, table_of
-from panel.journeys.engine.advance import stopped_by
+from panel.journeys.engine.advance import started_at, stopped_by
 from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, judge, needs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, people, zone_of
 from panel.journeys.engine.programs import Program, programs
@@ -101,7 +101,7 @@ def _about_the_run(
     if facts is None:
         return None
     try:
-        stopped = stopped_by(program, facts)
+        stopped = stopped_by(program, facts, started_at(run["data"] or {}, run["entered_at"]))
     except UndecidedError as error:
         return Decision("wait", "source_stale", now + LOOK_AGAIN, detail={"condition": error.tree})
     if stopped is not None:

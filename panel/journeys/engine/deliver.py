@@ -445,10 +445,10 @@ def _hand_over(
             given = list(channel.send(batch, journal))
         except TryLater as error:
             trouble = Trouble(error.reason, error.after)
-            results += [Deferred(error.reason, error.after)] * len(batch)
+            results += _nothing_left(batch, journal, Deferred(error.reason, error.after))
         except Misconfigured as error:
             trouble = Trouble(str(error), timedelta(minutes=10), error.field)
-            results += [Deferred(str(error), timedelta(minutes=10))] * len(batch)
+            results += _nothing_left(batch, journal, Deferred(str(error), timedelta(minutes=10)))
         except NotBegunError as error:
             log.warning("a hand-over was broken off: %s", error)
             results += [journal.verdict(one, str(error)) for one in batch]
@@ -465,6 +465,12 @@ def _hand_over(
                 for one, result in zip(batch, given[: len(batch)], strict=True)
             ]
     return results, trouble
+
+
+def _nothing_left(batch: Sequence[Outgoing], journal: WireJournal, result: Deferred) -> list[Result]:
+    """A channel that gives up says that nothing was handed over. What it noted as accepted before is believed more."""
+    accepted = journal.answers.keys()
+    return [journal.verdict(one, result.detail) if one.message_id in accepted else result for one in batch]
 
 
 def _conclude(

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from panel.db import connection_of, next_ids
+from panel.db import connection_of, next_ids, to_micros
 from panel.journeys.engine.conditions import Facts, Needs, event_matches, judge, needs
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, people, zone_of
@@ -315,6 +315,7 @@ def _enrol(session: Session, entering: Sequence[tuple[Candidate, int]], now: dat
                     "kind": candidate.kind,
                     "run": run_values(candidate),
                     "by": candidate.user_id,
+                    **({"at": to_micros(candidate.at)} if candidate.at < now else {}),  # see advance.started_at
                     **({"chain": dict(candidate.chain)} if candidate.chain else {}),
                     **({"planned_at": candidate.at.isoformat()} if candidate.kind in PLANNED_KINDS else {}),
                 },
