@@ -18,7 +18,7 @@ ENTRY: dict[str, str] = {
     "only_if_false": N_("Did not meet the condition for entering."),
     "excluded": N_("Belongs to those whom the journey leaves out."),
     "stop_already_happened": N_("What stops this journey had already happened."),
-    "entry_limit": N_("The journey had taken in as many contacts as it may for now."),
+    "entry_limit": N_("The journey had taken in as many contacts as it may for now; this one waits in a row."),
     "existing_skipped": N_("The condition already held when the journey went live, so it does not count as a start."),
     "duplicate_event": N_("The same event had already started this journey."),
     "too_deep": N_("Journeys had started one another too many times in a row."),
