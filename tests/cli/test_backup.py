@@ -38,6 +38,7 @@ def test_o06_backup_and_restore_start_paused(run, session, tmp_path: Path) -> No
     session.close()
     done = run("restore", str(copy), "--yes")
     assert done.exit_code == 0, done.output
+    session.get_bind().dispose()  # this process still had the old file open
     assert get_setting(session, "company") == {"name": "before"}
     assert get_setting(session, "sending_paused")["why"] == "restored"
     broken = tmp_path / "broken.sqlite"

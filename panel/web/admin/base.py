@@ -25,6 +25,7 @@ from panel import clock
 from panel.db import db, writing
 from panel.errors import UserError
 from panel.i18n import LazyText, current_language, gettext, lazy_gettext, ngettext
+from panel.journeys.usage import refuse_if_used
 from panel.staff.operations import record_audit
 from panel.web import exports, filters
 from panel.web.access import allowed, must
@@ -238,6 +239,7 @@ class PanelModelView(Guarded, ModelView):
         )
 
     def on_model_delete(self, model: Any) -> None:
+        refuse_if_used(db.session(), self.noun, getattr(model, "name", ""))
         record_audit(db.session(), user=self.me(), action=f"{self.noun}_deleted", subject=self.label_of(model))
 
     @staticmethod

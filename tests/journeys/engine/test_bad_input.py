@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from panel.contacts.memberships import add_tag
+from panel.db import reading
+from panel.errors import UserError
 from panel.issues.models import Issue
 from panel.journeys.by_hand import retry, start_by_hand
 from panel.journeys.engine import verbs
+from panel.journeys.models import Journey
+from panel.journeys.usage import refuse_if_used
 from panel.plugin_manager import manager
 from panel.sdk.testing import RecordingChannel
 from tests.journeys.engine.world import World
@@ -112,3 +116,34 @@ def test_r30_a_poison_contact_is_held_and_the_others_finish(world: World, monkey
     assert [one.contact_id for one in world.runs(status="held")] == [people[3]]
     assert len(world.runs(status="finished")) == 19
     assert "note" in issues(world)["held_error"]
+
+
+def test_what_a_journey_uses_is_not_deleted_and_the_refusal_names_the_journey(world: World) -> None:
+    world.publish("""
+series:
+  name: Spring letters
+  purpose: service
+  start_when: [{tag_added: vip}, {joins_list: Letters}]
+  only_if: {field: budget, more_than: 5}
+  review_after: 1 year
+  steps:
+    - if: {has_tag: late}
+      then: [{add_to_list: Slow}]
+    - set: {colour: red}
+    - send: greeting
+""")
+    world.do(lambda session: setattr(session.get_one(Journey, "series"), "name", "Spring letters"))
+    with reading() as session:
+        for kind, names in {
+            "tag": ("vip", "late"),
+            "list": ("Letters", "Slow"),
+            "field": ("budget", "colour"),
+            "template": ("greeting",),
+        }.items():
+            for name in names:
+                with pytest.raises(UserError, match="Spring letters"):
+                    refuse_if_used(session, kind, name)
+            refuse_if_used(session, kind, "something else")
+    world.do(lambda session: setattr(session.get_one(Journey, "series"), "state", "ended"))
+    with reading() as session:
+        refuse_if_used(session, "tag", "vip")
