@@ -6,7 +6,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -223,13 +224,20 @@ def _fields(
     custom = wanted - set(_COLUMNS) - {"email", "phone", "full_name", "score"}
     if custom:
         values_query = (
-            select(FieldValue.contact_id, Field.name, FieldValue.text, FieldValue.number, FieldValue.day)
+            select(FieldValue.contact_id, Field.name, Field.type, FieldValue.text, FieldValue.number, FieldValue.day)
             .join(Field, Field.id == FieldValue.field_id)
             .where(among(session, FieldValue.contact_id, ids), Field.name.in_(custom))
         )
-        for contact_id, name, text, number, day in connection_of(session).execute(values_query):
-            found[contact_id][name] = day if day is not None else number if number is not None else text
+        for contact_id, name, type_, text, number, day in connection_of(session).execute(values_query):
+            found[contact_id][name] = stored_value(type_, text, number, day)
     return found
+
+
+def stored_value(type_: str, text: str, number: Decimal | None, day: date | None) -> Any:
+    """What a condition compares of a stored value: a day, else a number, else the text. Yes and no are words."""
+    if day is not None:
+        return day
+    return text if number is None or type_ == "yes_no" else number
 
 
 def happened(session: Session, contact_ids: Collection[int], kinds: Collection[str], since: datetime) -> set[int]:

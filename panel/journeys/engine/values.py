@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from panel.contacts.models import Contact, ContactAddress, Field, FieldValue
 from panel.contacts.sets import among
 from panel.db import connection_of
 from panel.journeys.engine.conditions import Facts, matches
+from panel.journeys.engine.facts import stored_value
 from panel.timeline.models import Event
 
 # Core columns under the names that conditions know them by (see `facts`).
@@ -91,9 +93,10 @@ def _custom(session: Session, domain: ColumnElement[bool], name: str, passes: Ju
     """A field of the business's own. A row has a day, else a number, else a text; no row is None."""
     connection = connection_of(session)
     nothing = passes(None)
-    field_id = connection.execute(select(Field.id).where(Field.name == name)).scalar()
-    if field_id is None:
+    field = connection.execute(select(Field.id, Field.type).where(Field.name == name)).first()
+    if field is None:
         return true() if nothing else false()
+    field_id, type_ = field
     here = and_(FieldValue.field_id == field_id, FieldValue.contact_id == Contact.id)
     rows = connection.execute(
         select(FieldValue.text, FieldValue.number, FieldValue.day).join(Contact, here).where(domain).distinct()
@@ -103,29 +106,34 @@ def _custom(session: Session, domain: ColumnElement[bool], name: str, passes: Ju
     good: set[str] = set()
     bad: set[str] = set()
     for text, number, day in rows:
-        (good if passes(day if day is not None else number if number is not None else text) else bad).add(text)
+        (good if passes(stored_value(type_, text, number, day)) else bad).add(text)
     doubtful = good & bad
     wanted = bad if nothing else good
     some = [among(session, FieldValue.text, list(wanted - doubtful))]
     if doubtful:
-        some.append(among(session, FieldValue.contact_id, _one_by_one(session, here, doubtful, passes, nothing)))
+        some.append(
+            among(
+                session,
+                FieldValue.contact_id,
+                _one_by_one(session, here, doubtful, lambda *row: passes(stored_value(type_, *row)) != nothing),
+            )
+        )
     row = Contact.id.in_(select(FieldValue.contact_id).where(FieldValue.field_id == field_id, or_(*some)))
     return not_(row) if nothing else row
 
 
 def _one_by_one(
-    session: Session, here: ColumnElement[bool], texts: set[str], passes: Judge, nothing: bool
+    session: Session,
+    here: ColumnElement[bool],
+    texts: set[str],
+    wanted: Callable[[str, Decimal | None, date | None], bool],
 ) -> list[int]:
     rows = connection_of(session).execute(
         select(FieldValue.contact_id, FieldValue.text, FieldValue.number, FieldValue.day)
         .join(Contact, here)
         .where(among(session, FieldValue.text, list(texts)))
     )
-    return [
-        contact_id
-        for contact_id, text, number, day in rows
-        if passes(day if day is not None else number if number is not None else text) != nothing
-    ]
+    return [contact_id for contact_id, text, number, day in rows if wanted(text, number, day)]
 
 
 def of_events(session: Session, here: ColumnElement[bool], key: str, test: Mapping[str, Any]) -> ColumnElement[bool]:

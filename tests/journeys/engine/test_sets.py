@@ -65,6 +65,7 @@ person = st.fixed_dictionaries(
         "text": st.none() | words,
         "number": st.none() | st.sampled_from(NUMBERS),
         "day": st.none() | st.sampled_from(DATES),
+        "vip": st.sampled_from([None, "yes", "no"]),
         "mixed": st.none() | st.sampled_from(["text", "number"]),
         "events": st.lists(
             st.tuples(
@@ -92,7 +93,7 @@ operators = st.one_of(
     st.fixed_dictionaries({"op": st.just("is_set"), "value": st.booleans()}),
 )  # fmt: skip
 FIELDS = ["name", "full_name", "first_name", "company", "language", "time_zone", "reference", "email", "phone"]
-FIELDS += ["city", "amount", "joined", "mixed", "nowhere"]
+FIELDS += ["city", "amount", "joined", "mixed", "vip", "nowhere"]
 fields = st.builds(lambda name, test: {"test": "field", "field": name, **test}, st.sampled_from(FIELDS), operators)
 lines = st.builds(
     lambda name, test: {"field": name, **test},
@@ -148,8 +149,8 @@ class People:
         self.session = session
         self.tags = {name: n for n, name in enumerate(["vip", "VIP", "קר"], 1)}
         self.lists = {name: n for n, name in enumerate(["News", "news"], 1)}
-        self.fields = {"city": 1, "amount": 2, "joined": 3, "mixed": 4}
-        types = {"city": "text", "amount": "number", "joined": "date", "mixed": "text"}
+        self.fields = {"city": 1, "amount": 2, "joined": 3, "mixed": 4, "vip": 5}
+        types = {"city": "text", "amount": "number", "joined": "date", "mixed": "text", "vip": "yes_no"}
         self.put(Tag, [{"id": n, "name": name, "created_at": NOW} for name, n in self.tags.items()])
         self.put(ContactList, [{"id": n, "name": name, "created_at": NOW} for name, n in self.lists.items()])
         self.put(
@@ -231,6 +232,7 @@ class People:
             # The same text with and without a number: what a field of another type may have left.
             {"field_id": 4, "text": "12", "number": Decimal(13) if one["mixed"] == "number" else None}
             if one["mixed"] else None,
+            {"field_id": 5, "text": one["vip"], "number": Decimal(one["vip"] == "yes")} if one["vip"] else None,
         ]  # fmt: skip
         return [{"contact_id": n, "number": None, "day": None, **row} for row in rows if row]
 
@@ -293,6 +295,19 @@ def test_the_answer_in_sql_is_that_of_the_pure_function_for_every_contact(
 def test_a_condition_about_one_run_is_refused_for_everybody(session: Session, condition: Mapping[str, Any]) -> None:
     with pytest.raises(NotForSetsError):
         contacts_where(session, condition, NOW, {"time_zone": "contact"})
+
+
+def test_yes_and_no_are_compared_as_words(session: Session) -> None:
+    session.add(Contact(id=1, public_id="p1", created_at=NOW, updated_at=NOW))
+    session.add(Field(id=1, name="vip", type="yes_no", created_at=NOW))
+    session.flush()
+    session.add(FieldValue(contact_id=1, field_id=1, text="yes", number=Decimal(1)))
+    session.flush()
+    clock = {"time_zone": "contact"}
+    for value, expected in (("yes", {1}), ("no", set())):
+        condition = {"test": "field", "field": "vip", "op": "is", "value": value}
+        assert contacts_where(session, condition, NOW, clock) == expected
+        assert pure(session, condition, clock, set()).holds == expected
 
 
 def test_nobody_is_asked_about_an_empty_set(session: Session) -> None:
