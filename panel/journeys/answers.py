@@ -211,7 +211,8 @@ class Answerer:
         for line in mine:
             found.append(Coming(line.at, line.words, line.more))
             if line.kind in ("sent", "not_sent"):
-                found[-1] = Coming(line.at, line.words, (*line.more, *self._how(contact_id, program, line)))
+                more = () if line.kind == "sent" else line.more  # it is planned: "sent" would be said too early
+                found[-1] = Coming(line.at, line.words, (*more, *self._how(contact_id, program, line)))
                 break
         return found
 

@@ -14,6 +14,7 @@ from panel.calendars import Reader, show_moment
 from panel.i18n import N_, translate
 from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels, plain_names
+from panel.messages.reasons import words as message_words
 
 _ABSENT: dict[str, Any] = {"where": [], "within": None, "since": None, "times": None, "value": ""}
 
@@ -83,6 +84,8 @@ def seen_words(seen: Any, reader: Reader, now: datetime) -> str:
         return translate(
             language, N_("last time %(length)s ago, %(date)s"), length=length, date=show_moment(last, reader)
         )
+    if isinstance(seen, Mapping) and isinstance(seen.get("status"), str):
+        return message_words(seen["status"], language).rstrip(".")
     if isinstance(seen, Mapping):
         shown = ", ".join(f"{value}" for value in seen.values() if value not in (None, ""))
     elif isinstance(seen, (list, tuple, set)):

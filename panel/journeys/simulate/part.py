@@ -21,6 +21,7 @@ from panel.journeys.engine.conditions import Needs, needs
 from panel.journeys.engine.facts import company
 from panel.journeys.engine.programs import Program, live
 from panel.journeys.engine.route import route_in
+from panel.journeys.engine.turns import uncollected
 from panel.journeys.models import Enrolment, JourneyVersion, StepRun
 from panel.journeys.simulate.bulk import Counts, send_due
 from panel.journeys.simulate.play import MOST_TURNS, Audiences, Dates, NeverRestsError, Source, next_due
@@ -30,7 +31,7 @@ from panel.timeline.models import Event
 
 # Moments are rounded up to this, so that all that is due within it is taken together; days and hours stay right.
 TICK = timedelta(minutes=15)
-RUNS_AT_ONCE = 2_000
+RUNS_AT_ONCE = 4_000
 EVENTS_AT_ONCE = 4_000
 REMEMBERED = timedelta(days=370)  # messages this far back may still fill a limit
 # Indexes that only screens and reports need: not kept up in a copy that nobody looks at.
