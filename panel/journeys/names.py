@@ -16,6 +16,7 @@ from panel.journeys.models import Audience, Journey
 from panel.messages.models import Template, TemplateForm
 from panel.plugin_manager import manager
 from panel.staff.models import Role, User
+from panel.staff.people import ROLE_WORDS
 from panel.timeline.models import CustomEventType
 from panel.timeline.registry import types
 
@@ -92,10 +93,11 @@ def _templates(session: Session) -> dict[str, TemplateInfo]:
 
 
 def _people(session: Session) -> tuple[str, ...]:
-    """Colleagues by name, first name and address, and the roles they have."""
+    """Colleagues by handle, name, first name and address; roles, and the words for them (see `staff.people`)."""
     known: dict[str, None] = dict.fromkeys(session.scalars(select(Role.name)))
-    for name, email in session.execute(select(User.name, User.email).where(User.active)):
-        for word in (name, (name or "").split(" ")[0], email, (email or "").split("@")[0]):
+    for handle, name, email in session.execute(select(User.handle, User.name, User.email).where(User.active)):
+        for word in (handle, name, (name or "").split(" ")[0], email, (email or "").split("@")[0]):
             if word:
                 known[word] = None
+    known.update(dict.fromkeys(word for words in ROLE_WORDS.values() for word in words))
     return tuple(known)

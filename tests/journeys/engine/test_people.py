@@ -13,13 +13,16 @@ from panel.contacts.models import Contact
 from panel.contacts.origin import By
 from panel.db import connection_of
 from panel.journeys.by_hand import take_out
-from panel.journeys.engine.plan import findings
+from panel.journeys.engine.plan import plan
+from panel.journeys.engine.watchdog import findings
+from panel.journeys.language import check
 from panel.journeys.models import Enrolment, StepRun
+from panel.journeys.names import vocabulary
 from panel.staff.models import Notice, User
 from panel.staff.operations import ensure_roles
 from panel.tasks.models import Task
 from panel.tasks.operations import cancel, complete, reopen
-from tests.journeys.engine.world import World
+from tests.journeys.engine.world import HEADER, World
 
 COLLECT = """
 collect:
@@ -144,6 +147,19 @@ def test_a_name_that_nobody_has_goes_to_the_owners_with_a_note(world: World) -> 
     assert told(world, boss) == ["New task: Phone Dana Levi (for bookkeeper, whom nobody here is called)"]
 
 
+@pytest.mark.parametrize("who", ["sales", "מכירות", "فروش", "owner", "bookkeeper", "Ruth"])
+def test_the_checker_knows_everybody_whom_a_task_can_reach(world: World, who: str) -> None:
+    colleague(world, "Ruth Katz", "support", "bookkeeper")
+    text = HEADER + "".join(f"  {line}\n" for line in COLLECT.replace("for: bookkeeper", f"for: {who}").splitlines())
+    words = world.do(vocabulary)
+
+    def unknown(journey: str) -> list[str]:
+        return [one.params["name"] for one in check(journey, words).warnings if one.code == "unknown_person"]
+
+    assert unknown(text) == ["yossi"]
+    assert "zebra" in unknown(text.replace(f"for: {who}", "for: zebra"))
+
+
 @pytest.mark.parametrize(("who", "role"), [("sales", "support"), ("מכירות", "support"), ("פלוני", "owner")])
 def test_a_short_task_and_roles_in_any_language(world: World, who: str, role: str) -> None:
     body = COLLECT.replace("for: bookkeeper", f"for: {who}")
@@ -239,8 +255,6 @@ def test_a_score_is_raised_seen_by_conditions_and_shown_on_the_timeline(world: W
 
 
 def test_reminders_are_given_by_the_plan(world: World) -> None:
-    from panel.journeys.engine.plan import plan
-
     boss = colleague(world, "Boss", "owner", "boss")
     started(world)
     with clock.hold(world.now + timedelta(days=1, minutes=1)):
