@@ -168,12 +168,9 @@ def _play(session: Session, start: datetime, until: datetime, tell: Callable[[fl
 
 def _settle(session: Session, now: datetime, counts: Counts, listened: bool, sources: Sequence[Source]) -> None:
     for _ in range(MOST_TURNS * 5):
-        done = (
-            sum(source.do(session, now) for source in sources)
-            + route_in(session, EVENTS_AT_ONCE)
-            + advance_in(session, RUNS_AT_ONCE)
-        )
-        done += send_due(session, now, counts, listened)
+        with uncollected():
+            done = sum(source.do(session, now) for source in sources) + route_in(session, EVENTS_AT_ONCE)
+            done += advance_in(session, RUNS_AT_ONCE) + send_due(session, now, counts, listened)
         if not done:
             return
     raise NeverRestsError

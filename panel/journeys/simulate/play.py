@@ -81,7 +81,8 @@ def play(
 
     `others` are further sources of things to do; what time brings (dates, schedules, conditions) always is one.
     """
-    now, sources = start, [Dates(), Audiences(), *others]
+    sources: list[Source] = [Dates(), Audiences(), *others]
+    now = start
     for _ in range(moments):
         with clock.hold(now):
             settle(session, now, send, [source.do for source in sources])
