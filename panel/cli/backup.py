@@ -41,9 +41,9 @@ def command(target: Path) -> None:
                 marks.pause(session, "command", now, now)
                 session.commit()
             copy.dispose()
-            with sqlite3.connect(target) as connection:
-                found = connection.execute("PRAGMA integrity_check").fetchone()[0]
-            connection.close()
+            with sqlite3.connect(target) as opened:
+                found = opened.execute("PRAGMA integrity_check").fetchone()[0]
+            opened.close()
             if found != "ok":
                 raise fail(N_("The copy is broken (%(problem)s). Do not rely on it."), problem=found)
     click.echo(

@@ -92,7 +92,9 @@ def waiting_on_old(session: Session, journey_id: str) -> dict[tuple[int, str], i
         return {}
     found = {}
     for version, step_id, count in rows:
-        step = known[version].steps[step_id]
+        step = known[version].steps.get(step_id or "")
+        if step is None or step_id is None:
+            continue
         same = live.by_key.get(key_of(step))
         if same is not None and same["verb"] == step["verb"] and step["verb"] in ("wait", "wait_for"):
             found[version, step_id] = count

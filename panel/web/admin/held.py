@@ -145,8 +145,12 @@ class HeldView(PanelView):
         done = resuming.replan(session, journey_id, by=current_user, now=clock.now())
         session.commit()
         wake("advance")
-        words = ngettext("The wait of %(n)s contact is planned anew.", "The waits of %(n)s contacts are planned anew.", done)
-        flash(words, "success")
+        flash(
+            ngettext(
+                "The wait of %(n)s contact is planned anew.", "The waits of %(n)s contacts are planned anew.", done
+            ),
+            "success",
+        )
         return redirect(url_for("journeys.journey", journey_id=journey_id), 303)
 
 
@@ -167,7 +171,7 @@ def _chosen(issue: Issue | None) -> Any:
 
 
 def _back(issue: Issue | None) -> str:
-    kept = {name: request.values[name] for name in ("journey", "step") if request.values.get(name)}
+    kept: dict[str, Any] = {name: request.values[name] for name in ("journey", "step") if request.values.get(name)}
     return url_for(".index", issue=issue.id if issue else None, **kept)
 
 

@@ -352,7 +352,7 @@ def empty(session: Any) -> None:
             connection_of(session).execute(table.delete())
 
 
-def test_editing_while_people_are_inside(world: World, request: pytest.FixtureRequest) -> None:
+def test_r27_editing_while_people_are_inside(world: World, request: pytest.FixtureRequest) -> None:
     short = "postgresql" in request.node.name
     for name in ("Dana Levi", "سارا احمدی", "Roni Bar"):
         world.contact(name)
