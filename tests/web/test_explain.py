@@ -35,7 +35,7 @@ def test_who_is_inside_is_told_what_comes_next(logged_in, dana, app):
     text = logged_in().text(f"/admin/explain/win_back/{dana}")
     assert "What comes next, and when" in text
     assert "It ends on" in text
-    assert "Sent." in text
+    assert "This channel may be used at any hour." in text
 
 
 @pytest.mark.databases("sqlite")
