@@ -79,8 +79,8 @@ class _Way:
         converts = [_converter(type_, dialect) for type_ in types]
         self.odd = [(at, convert) for at, convert in enumerate(converts) if convert is not None]
         self.types = [_wire_type(type_) for type_ in types]
-        name, names = table.name, ", ".join(columns)
-        setting = columns[:-1]
+        quoted = [f'"{one}"' for one in columns]
+        name, names, setting = table.name, ", ".join(quoted), quoted[:-1]
         holes = ", ".join("?" * len(columns))
         self.insert = f"INSERT INTO {name} ({names}) VALUES ({holes})"  # noqa: S608
         self.update = f"UPDATE {name} SET {', '.join(f'{one} = ?' for one in setting)} WHERE id = ?"  # noqa: S608

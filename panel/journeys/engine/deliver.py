@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import current_app
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.copying import update_rows
 from panel.db import connection_of, db, reading, rows_of, table_of, writing
 from panel.i18n import N_
 from panel.issues.operations import raise_issue, resolve_issue
@@ -30,7 +31,7 @@ from panel.journeys.engine.checks import Decision, decide, lock_contacts
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.lastlook import touched_since
 from panel.journeys.engine.results import store_results
-from panel.journeys.engine.turns import repeat
+from panel.journeys.engine.turns import repeat, uncollected
 from panel.journeys.engine.verbs.calling import ACTION
 from panel.journeys.engine.wire import NotBegunError, WireJournal
 from panel.journeys.models import Enrolment, Journey
@@ -79,6 +80,7 @@ def _paused() -> Any:
     return select(Journey.id).where(Journey.state.in_(("paused", "draft")))
 
 
+@uncollected()
 def deliver(channel: str, limit: int = BATCH) -> int:
     """Deliver up to `limit` messages of a channel; returns how many were taken in hand.
 
@@ -147,16 +149,13 @@ def claim(channel: str, limit: int) -> list[Claimed]:
         journal = wire_journal()
         claimed = [Claimed(row, journal.token()) for row in first.values()]
         if claimed:
-            connection_of(session).execute(
-                update(MESSAGES)
-                .where(MESSAGES.c.id == bindparam("m_id"))
-                .values(
-                    status="claimed",
-                    attempt=MESSAGES.c.attempt + 1,
-                    attempt_token=bindparam("token"),
-                    lease_until=now + CLAIM_LEASE,
-                ),
-                [{"m_id": one.row["id"], "token": one.token} for one in claimed],
+            until = now + CLAIM_LEASE
+            columns = ("status", "attempt", "attempt_token", "lease_until")
+            update_rows(
+                connection_of(session),
+                Message,
+                columns,
+                [("claimed", one.row["attempt"] + 1, one.token, until, one.row["id"]) for one in claimed],
             )
     return claimed
 
@@ -275,34 +274,15 @@ def _mark(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[t
         else:
             not_now(session, one, decision, now)
     if going:
-        connection.execute(
-            update(MESSAGES)
-            .where(MESSAGES.c.id == bindparam("m_id"))
-            .values(
-                status="on_wire",
-                reason=None,
-                wire_at=now,
-                lease_until=now + WIRE_LEASE,
-                skeleton=bindparam("m_skeleton"),
-                values=bindparam("m_values"),
-                content_sha256=bindparam("m_sha"),
-                subject=bindparam("m_subject"),
-                language=bindparam("m_language"),
-                address=bindparam("m_address"),
-            ),
-            [
-                {
-                    "m_id": one.row["id"],
-                    "m_skeleton": text.skeleton_sha256,
-                    "m_values": text.values,
-                    "m_sha": text.content_sha256,
-                    "m_subject": text.subject,
-                    "m_language": text.language,
-                    "m_address": text.address,
-                }
-                for one, text in going
-            ],
-        )
+        until = now + WIRE_LEASE
+        columns = ("status", "reason", "wire_at", "lease_until", "skeleton", "values", "content_sha256", "subject",
+                   "language", "address")  # fmt: skip
+        rows = [
+            ("on_wire", None, now, until, text.skeleton_sha256, text.values, text.content_sha256, text.subject,
+             text.language, text.address, one.row["id"])
+            for one, text in going
+        ]  # fmt: skip
+        update_rows(connection, Message, columns, rows)
     crash.point("before_on_wire_commit")
     return [(one, _outgoing(one, text)) for one, text in going]
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.consent.operations import suppress
+from panel.copying import update_rows
 from panel.db import connection_of, rows_of, table_of
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
@@ -53,7 +54,7 @@ def store_results(
     }
     events: list[NewEvent] = []
     wake: list[int] = []
-    changes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    changes: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for id_, result in results:
         row = rows.get(id_)
         if row is None:
@@ -74,21 +75,14 @@ def store_results(
             values["settled_by"] = settled_by
         elif tokens is not None:
             values.setdefault("settled_by", None)  # the worker itself says how it ended, whatever its lease said before
-        changes.setdefault(tuple(values), []).append(
-            {"m_id": id_, **{f"m_{name}": one for name, one in values.items()}}
-        )
+        changes.setdefault(tuple(values), []).append((None, *values.values(), id_))
         if event is not None:
             events.append(event)
         if row["enrolment_id"] and values["status"] != "queued":
             wake.append(row["enrolment_id"])
     # One statement for all that change the same columns: nearly always every message of the batch.
     for names, rows_changed in changes.items():
-        connection.execute(
-            update(MESSAGES)
-            .where(MESSAGES.c.id == bindparam("m_id"))
-            .values(lease_until=None, **{name: bindparam(f"m_{name}") for name in names}),
-            rows_changed,
-        )
+        update_rows(connection, Message, ("lease_until", *names), rows_changed)
     record_many(session, events)
     if wake:
         connection.execute(

@@ -18,7 +18,7 @@ from panel.journeys.engine.conditions import Facts, event_matches
 from panel.journeys.engine.entry import Candidate, consider, wake
 from panel.journeys.engine.facts import company, zone_of
 from panel.journeys.engine.programs import live, programs
-from panel.journeys.engine.turns import repeat
+from panel.journeys.engine.turns import repeat, uncollected
 from panel.journeys.models import Enrolment
 from panel.journeys.restoring import hold_late
 from panel.timeline.models import Event
@@ -37,6 +37,7 @@ def due(connection: Connection, now: datetime) -> int:
     return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 
+@uncollected()
 def route(limit: int = BATCH) -> int:
     """Route up to `limit` events; returns how many. Needs an application context."""
     with writing() as session:
