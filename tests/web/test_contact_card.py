@@ -27,7 +27,14 @@ def now() -> datetime:
 
 
 # What every page asks for its frame: who is looking, what needs attention, what is switched on.
-FRAME = tuple(f"SELECT {table}." for table in ("users", "roles", "issues", "notices", "settings", "plugin_states"))
+FRAME = (
+    *(
+        f"SELECT {table}."
+        for table in ("users", "roles", "issues", "notices", "settings", "plugin_states", "experiments", "heartbeats")
+    ),
+    "SELECT tasks.id \nFROM",
+    "SELECT count(*) AS count_1 \nFROM enrolments",
+)
 
 
 def url_of(session, contact_id: int) -> str:
