@@ -5,11 +5,13 @@ its own. Each contact shall get two mails unless a stop came before. Afterwards:
 mailed after a stop, ledger and sink agree row by row, every trace is whole, and what is in doubt is `unknown`, at most
 one message per kill.
 
-    make bench BENCH=crash KILLS=2000         (SEED= repeats a run's choices, FRESH=1 starts a new interpreter each time)
+    make bench BENCH=crash KILLS=2000         (SEED= repeats a run's choices, MINUTES= ends it early,
+                                               FRESH=1 starts a new interpreter each time)
 """
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import secrets
@@ -42,8 +44,9 @@ def run(url: str) -> Result:
     """KILLS (default 100) says how many workers to kill, SEED which choices to make."""
     kills = int(os.environ.get("KILLS") or 100)
     seed = int(os.environ.get("SEED") or secrets.randbelow(1_000_000))
+    minutes = float(os.environ.get("MINUTES") or math.inf)
     kind = url.partition(":")[0].partition("+")[0]
-    report = crash(kind, kills=kills, seed=seed, fresh=bool(os.environ.get("FRESH")), tell=_tell)
+    report = crash(kind, kills=kills, seed=seed, fresh=bool(os.environ.get("FRESH")), minutes=minutes, tell=_tell)
     for name, found in report.wrong.items():
         sys.stderr.write(f"crash: {name}: {found}\n")
     more = {
@@ -71,6 +74,7 @@ def crash(
     workers: int = 2,
     fresh: bool = False,
     points: Mapping[str, float] = POINTS,
+    minutes: float = math.inf,
     tell: Callable[[Report], None] = lambda report: None,
 ) -> Report:
     """Run the whole thing on `kind` (sqlite or postgresql); see the module. Each of `points` is hit at least once."""
@@ -78,7 +82,7 @@ def crash(
     report = Report(seed)
     started = time.monotonic()
     with Stage(kind, seed, lease=LEASE, fresh=fresh) as stage:
-        Fire(stage, report, workers, points, tell).burn(kills)
+        Fire(stage, report, workers, points, tell).burn(kills, started + minutes * 60)
         calm(stage, report, workers)
         judge(report, stage.sink.log, stage.contacts, stage.stopped)
     report.seconds = time.monotonic() - started
@@ -108,11 +112,13 @@ class Fire:
         self.spawned = 0
         self.broker_back_at: float | None = None
 
-    def burn(self, kills: int) -> None:
+    def burn(self, kills: int, until: float) -> None:
         end = time.monotonic() + 60 + kills * 10
         self.stage.sink.switch.touch()
         # Every point at least once, whatever the number asked for.
-        while self.report.killed < kills or any(not self.report.kills[one] for one in self.names):
+        while (self.report.killed < kills and time.monotonic() < until) or any(
+            not self.report.kills[one] for one in self.names
+        ):
             assert time.monotonic() < end, f"only {dict(self.report.kills)} of {kills} kills came about"
             for place in range(len(self.slots)):
                 self._look_at(place)

@@ -91,6 +91,7 @@ class Stage:
 
     def __enter__(self) -> Stage:
         self.stack = ExitStack()
+        self.postgresql: Postgresql | None = None
         try:
             self._enter()
         except BaseException:
@@ -105,7 +106,6 @@ class Stage:
         self.stack.callback(self.sink.stop)
         self.valkey = Valkey(self.folder)
         self.stack.callback(self.valkey.stop)
-        self.postgresql: Postgresql | None = None
         url = f"sqlite:///{self.folder / 'crash.sqlite'}"
         if self.kind == "postgresql":
             self.postgresql = Postgresql(enter(short_folder("panel-pg-")))
@@ -128,8 +128,9 @@ class Stage:
 
     def __exit__(self, *found: Any) -> None:
         if found[0] is not None:
-            log = self.folder / "processes.log"
-            sys.stderr.write(log.read_text(errors="replace")[-4000:])
+            for log in (self.folder / "processes.log", self.postgresql and self.postgresql.folder / "server.log"):
+                if log and log.exists():
+                    sys.stderr.write(log.read_text(errors="replace")[-4000:])
         self.stack.close()
 
     # The scene

@@ -394,3 +394,19 @@ def test_connection_closes_itself_when_the_greeting_is_a_refusal(smtp_sink):
     smtp_sink.refuse("connect", "554 no service")
     with pytest.raises(TryLater, match="554"):
         Connection(account_of(smtp_sink), QUICK)
+
+
+def test_after_a_hand_over_that_was_broken_off_the_connection_is_not_used_again(smtp_sink, client, wire, monkeypatch):
+    """The server waits for a body at that moment: it would take the next envelope for it."""
+    begin = wire.begin
+
+    def full_disk(outgoing):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(wire, "begin", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        client.send(mails(2), wire)
+    monkeypatch.setattr(wire, "begin", begin)
+    assert [type(one) for one in client.send(mails(2), wire)] == [Sent, Sent]
+    assert [one.content for one in smtp_sink.accepted] == [one.payload for one in mails(2)]
+    assert smtp_sink.connections == 2
