@@ -13,7 +13,7 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.calendars import show_time
+from panel.calendars import show_time, to_latin_digits
 from panel.contacts.models import Contact
 from panel.contacts.queries import by_public_id
 from panel.contacts.search import search
@@ -126,7 +126,7 @@ def _asked(journey: Journey, contact: Contact) -> Asked:
     given = request.args
     events: tuple[Happens, ...] = ()
     if kind := given.get("event", "").strip():
-        after = timedelta(days=max(0, given.get("event_day", 1, type=int)))
+        after = timedelta(days=_days_after())
         data: dict[str, Any] = {"amount": given["amount"]} if given.get("amount") else {}
         events = (Happens(kind[:80], after, data),)
     fate: Any = given.get("fate") if given.get("fate") in dict(FATES) else "sent"
@@ -140,6 +140,12 @@ def _asked(journey: Journey, contact: Contact) -> Asked:
         draft=journey.draft_text is not None and (journey.live_version_id is None or given.get("draft") == "1"),
         wishes=wishes,
     )
+
+
+def _days_after() -> int:
+    """After how many days the event happens; digits of any script."""
+    text = to_latin_digits(request.args.get("event_day", "")).strip()
+    return min(int(text), 400) if text.isascii() and text.isdigit() else 1
 
 
 def _delay(name: str) -> timedelta | None:
