@@ -1,0 +1,105 @@
+"""Who moves to an edited journey, and where: the pure rules, and the counts that the publish dialog shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from panel.journeys.engine.following import already_done, begins_as, following
+from panel.journeys.engine.programs import Program
+from panel.journeys.language import carry_over, check
+from panel.web.journeys.impact import impact
+from panel.web.journeys.queries import Standing
+from tests.journeys.engine.world import HEADER
+
+HEAD = """series:
+  name: Series
+  purpose: service
+  start_when: [{manual: yes}]
+  review_after: 1 year
+  steps:
+"""
+
+
+def resolved(steps: str) -> Any:
+    text = HEADER + "".join(f"  {line}\n" for line in (HEAD + steps).splitlines())
+    found = check(text)
+    assert not found.problems, [one.words("en") for one in found.problems]
+    return found.journeys["series"].program
+
+
+def versions(old: str, new: str) -> tuple[Program, Program]:
+    before = resolved(old)
+    after = carry_over(before, resolved(new))
+    return Program(1, "series", 1, before), Program(2, "series", 2, after)
+
+
+def after(own: Program, live: Program, step: str, how: str = "next") -> tuple[str | None, bool]:
+    return following(own, live, own.steps[step], how)
+
+
+CHOICE = """    - choose:
+        - {name: rich, when: {has_tag: rich}, do: [{send: gold}]}
+        - {name: loud, when: {has_tag: loud}, do: [{send: horn}]}
+      id: which
+    - send: end
+"""
+
+
+def test_an_option_is_the_same_by_its_name_or_condition_wherever_it_stands_now() -> None:
+    lines = CHOICE.splitlines()
+    own, live = versions(CHOICE, "\n".join([lines[0], lines[2], lines[1], *lines[3:]]) + "\n")
+    assert after(own, live, "which", "option:0") == ("send_gold", True)
+    gone = "\n".join([lines[0], lines[2], *lines[3:]]) + "\n"
+    own, live = versions(CHOICE, gone)
+    assert after(own, live, "which", "option:0") == ("send_gold", False)
+    assert after(own, live, "send_gold") == ("send_end", True)
+
+
+def test_a_step_that_is_renamed_is_the_same_and_so_is_its_old_text_again() -> None:
+    own, live = versions("    - send: one\n    - send: two\n", "    - send: one\n    - {send: two, id: second}\n")
+    assert live.by_key["send_two"]["id"] == "second"
+    assert after(own, live, "send_one") == ("second", True)
+    assert after(live, own, "send_one") == ("send_two", True)
+    assert begins_as(own, live, own.steps["send_two"]) == "second"
+
+
+def test_a_new_step_never_takes_the_key_of_a_renamed_one() -> None:
+    _, live = versions("    - send: one\n", "    - {send: one, id: first}\n    - send: one\n")
+    keys = [step.get("key") or identity for identity, step in live.steps.items()]
+    assert len(set(keys)) == len(keys) == 2
+
+
+def test_nobody_is_moved_into_a_variant_that_was_not_theirs() -> None:
+    split = """    - split:
+        variants:
+          - {name: short, share: 50%%, steps: [{send: brief}, {wait: 1 day, id: pause}%s]}
+          - {name: long, share: 50%%, steps: [{send: epic}%s]}
+        goal: {event: order_paid, within: 10 days}
+        decide: {after: 14 days, at_latest: 30 days}
+      id: length
+    - send: end
+"""
+    own, live = versions(split % (", {send: extra}", ""), split % ("", ", {send: extra}"))
+    assert after(own, live, "length", "variant:short") == ("send_brief", True)
+    assert after(own, live, "pause")[0] in ("send_extra", "send_end")
+    assert not live.places.get(after(own, live, "pause")[0] or "", frozenset()) & {("length", "long")}
+
+
+def test_going_back_takes_back_only_what_follows_the_target() -> None:
+    visits = [("a", None), ("b", None), ("c", None), ("go", "b"), ("b", None)]
+    assert already_done(visits) == {"a", "b"}
+    assert already_done([("a", None), ("go", "z")]) == {"a", "go"}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_dialog_counts_who_goes_on_who_joins_where_and_who_is_in_a_test(again: bool) -> None:
+    old = "    - send: one\n    - {wait: 2 days, id: pause}\n    - send: two\n    - {note: bye, id: bye}\n"
+    new = "    - send: one\n    - {note: bye, id: bye}\n"
+    before = resolved(old)
+    inside = [Standing("send_one", 1, 180, 0), Standing("pause", 1, 20, 0), Standing("send_two", 1, 7, 0)]
+    found = impact(before, resolved(new), inside, {1: before} if again else None)
+    assert (found.total, found.follow, found.removed, found.joins) == (207, 180, 27, {"bye": 27})
+    assert found.removed_steps == ("pause", "send_two")
+    assert impact(before, resolved("    - {note: other, id: other}\n"), inside).joins == {None: 207}
