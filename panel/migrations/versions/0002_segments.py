@@ -60,7 +60,9 @@ def upgrade() -> None:
         sa.Column("waits_since", _moment(), nullable=False),
         sa.Column("due_at", _moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_waiting_entries")),
-        sa.UniqueConstraint("journey_id", "contact_id", "entry_key", name=op.f("uq_waiting_entries_journey_id")),
+        sa.UniqueConstraint(
+            "journey_id", "contact_id", "entry_key", name=op.f("uq_waiting_entries_journey_id_contact_id_entry_key")
+        ),
     )
     op.create_index("ix_waiting_entries_due_at", "waiting_entries", ["due_at"])
     op.create_index("ix_waiting_entries_contact_id", "waiting_entries", ["contact_id"])
