@@ -21,9 +21,9 @@ from panel.journeys import helping, reasons, resuming
 from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment, Journey
 from panel.web.access import requires
-from panel.web.admin.issues import issue_words
 from panel.web.admin.pages import PanelView
 from panel.web.forms import ask_first
+from panel.web.issues import issue_words
 
 SHOWN = 100
 BUTTONS = {

@@ -18,7 +18,16 @@ from panel.web.admin.pages import PanelView
 
 FOLDER = Path(__file__).parents[2] / "help"
 # In the order in which a newcomer needs them; topics not named here follow by name.
-ORDER = ("contacts", "segments", "imports", "journeys", "journeys-reference", "journeys-problems", "templates", "plugins")
+ORDER = (
+    "contacts",
+    "segments",
+    "imports",
+    "journeys",
+    "journeys-reference",
+    "journeys-problems",
+    "templates",
+    "plugins",
+)
 _BEFORE_CODES = re.compile(r"[^\w-]+")
 
 

@@ -20,8 +20,8 @@ from panel.web import filters, health
 from panel.web.access import allowed
 from panel.web.admin import labels
 from panel.web.admin.contacts import ContactsView, contact_url
-from panel.web.admin.issues import issue_words
 from panel.web.admin.pages import PanelIndexView
+from panel.web.issues import issue_words
 
 
 @dataclass(frozen=True)

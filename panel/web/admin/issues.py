@@ -11,7 +11,7 @@ from markupsafe import Markup
 from sqlalchemy import Select, select, update
 
 from panel.db import db
-from panel.i18n import gettext, lazy_gettext, ngettext
+from panel.i18n import lazy_gettext, ngettext
 from panel.issues.models import Issue
 from panel.issues.queries import open_issues
 from panel.jobs.bells import wake
@@ -23,6 +23,7 @@ from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView
 from panel.web.admin.listing import ListFilter
+from panel.web.issues import issue_words
 
 
 class IssuesView(PanelModelView):
@@ -124,12 +125,3 @@ class IssuesView(PanelModelView):
         record_audit(session, user=self.me(), action=f"issue_{state}", subject=", ".join(map(str, numbers)))
         session.commit()
         flash(ngettext("%(n)s line changed.", "%(n)s lines changed.", len(numbers)), "success")
-
-
-def issue_words(issue: Issue) -> str:
-    """An issue in the reader's language."""
-    try:
-        return gettext(issue.sentence, **issue.params)
-    except (KeyError, ValueError, TypeError):
-        # A plugin's sentence whose parameters do not fit must not hide the issue.
-        return issue.sentence

@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from panel.i18n import translate
 from panel.issues.models import Issue
 from panel.journeys.language import Program
 from panel.journeys.models import Enrolment, JourneyVersion, WaitingEntry
 from panel.staff.models import User
+from panel.web.issues import issue_words
 
 OPEN = ("active", "held")
 
@@ -125,12 +125,4 @@ def issues(session: Session, language: str, journey_id: str | None = None) -> li
         query = query.where(Issue.journey_id == journey_id)
     else:
         query = query.where(Issue.journey_id.is_not(None) | (Issue.key == "journeys_file"))
-    return [(issue, _issue_words(issue, language)) for issue in session.scalars(query.limit(50))]
-
-
-def _issue_words(issue: Issue, language: str) -> str:
-    try:
-        return translate(language, issue.sentence, **issue.params)
-    except (KeyError, ValueError, TypeError):
-        # Parameters that do not fit the sentence (an older version's) must not hide the issue.
-        return issue.sentence
+    return [(issue, issue_words(issue, language)) for issue in session.scalars(query.limit(50))]
