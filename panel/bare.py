@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,22 @@ def bare_app(config: configuration.Config | None = None, **settings: Any) -> Fla
         install_plugins(
             instance=config.instance,
             secret=app.config["SECRET_KEY"],
-            public_url=lambda: app.config["PANEL"].public_url,
+            public_url=_public_url(app),
         )
     jobs.use(redis_url(config))
     return app
+
+
+def _public_url(app: Flask) -> Callable[[], str]:
+    """The application's public address when it is asked for. Plugins outlive an application that is let go, so they do
+    not hold on to it."""
+    known = weakref.ref(app)
+
+    def public_url() -> str:
+        found = known()
+        return str(found.config["PANEL"].public_url) if found is not None else ""
+
+    return public_url
 
 
 def secret_key(instance: Path) -> str:

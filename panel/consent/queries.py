@@ -52,13 +52,17 @@ def suppressed_many(session: Session, channel: str, addresses: Collection[str]) 
         return {}
     session.flush()
     keys = {suppression_key(address) for address in addresses}
-    rows = connection_of(session).execute(
-        select(Suppression.address, Suppression.reason).where(
-            among(session, Suppression.address, keys.union(addresses)),
-            or_(Suppression.channel == channel, Suppression.channel == ALL_CHANNELS),
-            Suppression.lifted_at.is_(None),
+    rows = (
+        connection_of(session)
+        .execute(
+            select(Suppression.address, Suppression.reason).where(
+                among(session, Suppression.address, keys.union(addresses)),
+                or_(Suppression.channel == channel, Suppression.channel == ALL_CHANNELS),
+                Suppression.lifted_at.is_(None),
+            )
         )
-    ).all()
+        .all()
+    )
     if not rows:
         return {}
     spellings: dict[str, list[str]] = defaultdict(list)

@@ -79,6 +79,7 @@ def test_a_change_records_before_and_after_and_only_real_changes(session, make_c
     assert operations.set_field(session, contact_id, "شهر", "", now=now)
     assert queries.values_many(session, [contact_id], queries.all_fields(session))[contact_id] == {
         "first_name": "דנה", "last_name": "לוי", "full_name": "דנה לוי", "language": "he", "email": "dana@shop.co.il",
+        "score": "0",
     }  # fmt: skip
     with pytest.raises(UserError) as caught:
         operations.set_field(session, contact_id, "lenguage", "he", now=now)

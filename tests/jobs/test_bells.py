@@ -79,7 +79,7 @@ def test_a_finished_ring_leaves_nothing_behind(redis_url):
 def test_a_ring_is_stale_after_a_minute_and_never_tried_twice(redis_url):
     jobs.wake("count", url=redis_url)
     (job,) = queue(redis_url).jobs
-    assert (job.ttl, job.timeout, job.result_ttl, job.retries_left) == (60, 120, 0, None)
+    assert (job.ttl, job.timeout, job.result_ttl, job.retries_left) == (60, 1800, 0, None)
 
 
 def test_what_a_ring_carries_is_json_and_only_names(redis_url):

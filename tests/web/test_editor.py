@@ -71,9 +71,9 @@ def test_a_wrong_field_inside_a_long_text_is_mended_alone():
 
 
 def test_what_the_engine_cannot_do_yet_is_an_error_here_and_not_a_surprise_later():
-    text = GOOD.replace("- wait: 2 days", "- score: +5")
+    text = GOOD.replace("- wait: 2 days", "- wait_for: {manual: yes}\n      up_to: 2 days")
     assert verdict(text).program is None
-    assert any("score" in one.words for one in verdict(text).errors)
+    assert any("manual" in one.words for one in verdict(text).errors)
 
 
 def test_a_text_of_another_journey_is_refused():

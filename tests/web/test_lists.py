@@ -60,7 +60,7 @@ def test_a_list_never_counts_a_table_that_grows(logged_in, contacts):
     event.listen(db.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     for url in ("/admin/contacts/", "/admin/contacts/?search=dana", "/admin/messages/", "/admin/suppressions/"):
         person.text(url)
-    counting = [s for s in statements if "count(" in s.lower() and "issues" not in s]
+    counting = [s for s in statements if "count(" in s.lower() and "issues" not in s and "limit" not in s.lower()]
     assert counting == []
 
 

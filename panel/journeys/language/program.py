@@ -243,7 +243,7 @@ def carry_over(previous: Program, program: Program) -> Program:
             renamed[step["id"]] = identity
             taken.add(identity)
     result = rename(program, renamed)
-    _give_keys(result, [(before, renamed.get(after["id"], after["id"])) for before, after in pairs])
+    _give_keys(result, [(before, str(renamed.get(after["id"], after["id"]))) for before, after in pairs])
     return result
 
 
