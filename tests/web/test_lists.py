@@ -14,6 +14,7 @@ from panel.contacts.operations import add_tag, create_contact, create_list, join
 from panel.db import db, writing
 from panel.issues.models import Issue
 from panel.issues.operations import raise_issue
+from panel.journeys.operations import publish
 from panel.sdk.context import NewContact
 from panel.staff.models import AuditEntry
 
@@ -151,3 +152,23 @@ def test_an_issue_is_read_in_the_readers_language_and_settled(logged_in, session
     session.rollback()
     assert session.scalars(select(Issue.state)).one() == "resolved"
     assert "چیزی پیدا نشد" not in person.text("/admin/issues/")
+
+
+def test_a_name_that_a_journey_uses_is_neither_changed_nor_deleted(logged_in, session):
+    person = logged_in("owner")
+    person.post("/admin/tags/new/", name="vip")
+    tag = session.scalars(select(Tag)).one()
+    text = (
+        "thanks:\n  name: Thank you\n  purpose: service\n  start_when: [{tag_added: vip}]\n  review_after: 1 year\n"
+        "  steps: [{note: hello}]\n"
+    )
+    publish(session, "thanks", text=text)
+    session.commit()
+    assert "Thank you" in person.post(f"/admin/tags/edit/?id={tag.id}", name="important").text
+    person.post("/admin/tags/delete/", id=tag.id, confirmed="1")
+    assert "Thank you" in person.text("/admin/tags/")
+    session.rollback()
+    assert session.scalars(select(Tag.name)).all() == ["vip"]
+    person.post(f"/admin/tags/edit/?id={tag.id}", name="vip", color="red")
+    session.rollback()
+    assert session.scalars(select(Tag.color)).all() == ["red"]

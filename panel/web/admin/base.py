@@ -18,7 +18,7 @@ from flask_admin.actions import action as bulk_action
 from flask_admin.contrib.sqla import ModelView
 from flask_login import current_user
 from markupsafe import Markup, escape
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, inspect, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from panel import clock
@@ -228,6 +228,8 @@ class PanelModelView(Guarded, ModelView):
     # Changing, deleting.
 
     def on_model_change(self, form: Any, model: Any, is_created: bool) -> None:
+        if not is_created:
+            _refuse_new_name_if_used(self.noun, model)
         for name in ("created_at", "updated_at"):
             if hasattr(type(model), name) and (name == "updated_at" or is_created):
                 setattr(model, name, clock.now())
@@ -364,3 +366,13 @@ class PanelModelView(Guarded, ModelView):
 
     def export_address(self, kind: str) -> str:
         return url_for(f"{self.endpoint}.export", export_type=kind) + listing.query_string()
+
+
+def _refuse_new_name_if_used(noun: str, model: Any) -> None:
+    """Journeys know lists, tags and templates by their names: under another name they would find nothing, silently."""
+    if not hasattr(type(model), "name"):
+        return
+    for old in inspect(model).attrs.name.history.deleted or ():
+        if old != model.name:
+            with db.session.no_autoflush:
+                refuse_if_used(db.session(), noun, old)

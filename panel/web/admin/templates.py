@@ -18,6 +18,7 @@ from panel.contacts.search import search
 from panel.db import db
 from panel.errors import Problem, UserError
 from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext, translate
+from panel.journeys.usage import journeys_using, refuse_if_used
 from panel.messages import facts
 from panel.messages.contents import language_of
 from panel.messages.merge import Fields
@@ -129,6 +130,8 @@ class TemplatesView(PanelView):
         template = db.session.get(Template, template_id) or abort(404)
         question = gettext("Put this template away?")
         more = gettext("Journeys that use it will say that it is missing. What was sent stays as it is.")
+        if used_by := journeys_using(db.session(), "template", template.name):
+            more += " " + gettext("These use it now: %(journeys)s.", journeys=", ".join(map(isolate, used_by)))
         if page := ask_first(question, button=gettext("Put away"), more=more):
             return page
         archive_template(db.session(), template_id)
@@ -157,6 +160,8 @@ class TemplatesView(PanelView):
     def _save(self, template: Template | None, name: str, description: str, forms: list[Form]) -> ResponseReturnValue:
         session = db.session()
         try:
+            if template is not None and template.name != " ".join(name.split()):
+                refuse_if_used(session, "template", template.name)
             saved = save_template(
                 session, name, forms, by=current_user.id, description=description,
                 template_id=template.id if template else None,
