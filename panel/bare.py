@@ -41,6 +41,8 @@ def bare_app(config: configuration.Config | None = None, **settings: Any) -> Fla
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
+        # An application that is let go closes its connections, instead of leaving them to the collector of garbage.
+        weakref.finalize(app, db.engine.dispose)
         install_plugins(
             instance=config.instance,
             secret=app.config["SECRET_KEY"],
