@@ -56,6 +56,9 @@ def as_sent(session: Session, message: Message, channel: Channel | None, own_bas
 
     Raises UserError when nothing was stored (the message never went out) or its skeleton is gone.
     """
+    if message.kind == "call":
+        action = (message.inline or {}).get("action", "")
+        raise UserError("is_a_call", N_("This is no message: a journey called %(action)s."), action=action)
     if not message.skeleton or message.values is None:
         raise UserError("not_sent_yet", N_("This message has not gone out, so there is nothing to show."))
     skeleton = skeletons.load(session, [message.skeleton]).get(message.skeleton)

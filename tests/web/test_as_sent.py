@@ -148,3 +148,10 @@ def test_in_a_real_browser_every_link_is_clicked_and_nothing_is_counted(browse, 
     assert hits() == before == 0
     assert not [url for url in asked if "/o/" in url or "/c/" in url or "/u/" in url or "shop.test" in url]
     assert len(page.context.pages) == 1
+
+
+def test_a_call_of_a_plugin_is_not_shown_as_a_message_that_never_went(logged_in, sent, session):
+    message = sent()
+    message.kind, message.inline, message.skeleton = "call", {"action": "books.mark", "with": {}}, None
+    session.commit()
+    assert "a journey called books.mark" in logged_in("support").text(f"/messages/{message.id}/as-sent")
