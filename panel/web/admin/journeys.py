@@ -27,6 +27,7 @@ from panel.web.admin import experiments
 from panel.web.admin.journey_editor import EditorPages
 from panel.web.admin.pages import PanelView
 from panel.web.experiments import words as experiment_words
+from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.journeys import diffs, queries
 from panel.web.journeys.judging import Judgement, judge
@@ -160,7 +161,7 @@ class JourneysView(EditorPages, PanelView):
         return self.render(
             "restore/resume.html",
             journey=journey,
-            question=gettext("Let “%(name)s” run again?", name=journey.name or journey.id),
+            question=gettext("Let “%(name)s” run again?", name=isolate(journey.name or journey.id)),
             overdue=resuming.overdue(session, journey_id, now),
             hours=(0, 1, 4, 12, 24, 72),
         )
