@@ -6,7 +6,6 @@ channel, consent, hours), and stands waiting for it (the enrolments row).
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bench.databases import application, kind_of
 from bench.result import Result, peak_mb
+from bench.stories import publish_with_letter
 from bench.timeline import fill
 from panel import clock
 from panel.contacts.addresses import Address
@@ -25,9 +25,7 @@ from panel.contacts.bulk import Draft, insert_contacts
 from panel.copying import put_rows
 from panel.db import connection_of, db, writing
 from panel.journeys.engine.advance import advance
-from panel.journeys.language import check
-from panel.journeys.models import Enrolment, Journey, JourneyVersion
-from panel.messages.models import Template, TemplateForm, TemplateVersion
+from panel.journeys.models import Enrolment
 
 JOURNEY = """language: 1
 journeys:
@@ -122,26 +120,8 @@ def drain() -> tuple[int, float, float]:
 
 def set_up(count: int) -> list[int]:
     now = clock.now()
-    program = check(JOURNEY).journeys["bench"].program
-    assert program is not None
     with writing() as session:
-        template = Template(name="letter", created_at=now, updated_at=now)
-        session.add(template)
-        session.flush()
-        version = TemplateVersion(template_id=template.id, number=1, created_at=now)
-        version.forms = [TemplateForm(channel="email", subject="Hello", text="Hello [[first name|you]]")]
-        session.add(version)
-        session.flush()
-        template.current_version_id = version.id
-        session.add(Journey(id="bench", name="Bench", state="live", created_at=now, updated_at=now))
-        session.flush()
-        live = JourneyVersion(
-            journey_id="bench", number=1, sha256=hashlib.sha256(JOURNEY.encode()).hexdigest(), source_yaml=JOURNEY,
-            resolved=program, published_at=now,
-        )  # fmt: skip
-        session.add(live)
-        session.flush()
-        session.get_one(Journey, "bench").live_version_id = live.id
+        publish_with_letter(session, JOURNEY, "bench", now)
         drafts = [
             Draft(name=f"Contact {n}", addresses=[Address("email", f"c{n}@example.com", f"c{n}@example.com")])
             for n in range(count)

@@ -7,7 +7,6 @@ that decides for each contact by itself can come near it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import tempfile
@@ -20,15 +19,14 @@ from sqlalchemy.orm import Session
 
 from bench.databases import application, kind_of
 from bench.result import Result, peak_mb
+from bench.stories import publish_with_letter
 from panel import clock
 from panel.consent.models import Consent
 from panel.contacts.addresses import Address
 from panel.contacts.bulk import Draft, insert_contacts
 from panel.db import connection_of, db, writing
-from panel.journeys.language import check
-from panel.journeys.models import Enrolment, Journey, JourneyVersion
+from panel.journeys.models import Enrolment
 from panel.journeys.simulate.whole import forecast
-from panel.messages.models import Template, TemplateForm, TemplateVersion
 
 JOURNEY = """language: 1
 journeys:
@@ -103,26 +101,8 @@ def _rows_per_second() -> float:
 
 def _set_up(count: int) -> None:
     now = clock.now()
-    program = check(JOURNEY).journeys["series"].program
-    assert program is not None
     with writing() as session:
-        template = Template(name="letter", created_at=now, updated_at=now)
-        session.add(template)
-        session.flush()
-        version = TemplateVersion(template_id=template.id, number=1, created_at=now)
-        version.forms = [TemplateForm(channel="email", subject="Hello", text="Hello [[first name|you]]")]
-        session.add(version)
-        session.flush()
-        template.current_version_id = version.id
-        session.add(Journey(id="series", name="Series", state="live", created_at=now, updated_at=now))
-        session.flush()
-        live = JourneyVersion(
-            journey_id="series", number=1, sha256=hashlib.sha256(JOURNEY.encode()).hexdigest(), source_yaml=JOURNEY,
-            resolved=program, published_at=now,
-        )  # fmt: skip
-        session.add(live)
-        session.flush()
-        session.get_one(Journey, "series").live_version_id = live.id
+        live = publish_with_letter(session, JOURNEY, "series", now)
         contacts: list[int] = []
         for start in range(0, count, 10_000):
             contacts += insert_contacts(
@@ -140,7 +120,7 @@ def _set_up(count: int) -> None:
                 for one in contacts
             ],
         )
-        _enrol(session, live.id, program["first"], contacts)
+        _enrol(session, live.id, live.resolved["first"], contacts)
 
 
 def _enrol(session: Session, version: int, first: str, contacts: list[int]) -> None:
