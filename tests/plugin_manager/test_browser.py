@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.web.axe import serious
 from tests.web.conftest import browse, make_user  # noqa: F401 - fixtures
@@ -41,17 +42,17 @@ def test_cards_and_settings_fit_every_screen(browse, language, theme, width):  #
 
 def test_fields_follow_the_choice_they_depend_on_and_a_test_keeps_what_was_typed(browse):  # noqa: F811
     page = browse("/admin/plugins/sms/settings")
-    assert not page.locator("#f-address").is_visible()
+    expect(page.locator("#f-address")).not_to_be_visible()
     page.select_option("#f-provider", "http")
-    assert page.locator("#f-address").is_visible()
+    expect(page.locator("#f-address")).to_be_visible()
     page.fill("#f-address", "http://127.0.0.1:9/")
     page.fill("#f-secret", "typed-secret")
     page.click("button[value=test]")
     page.wait_for_selector("#steps li")
     shoot(page, "steps")
     assert serious(page) == []
-    assert "private network" in page.inner_text("#steps")
-    assert page.input_value("#f-secret") == "typed-secret"
+    expect(page.locator("#steps")).to_contain_text("private network")
+    expect(page.locator("#f-secret")).to_have_value("typed-secret")
 
 
 def test_a_conversation_on_the_phone(browse, app):  # noqa: F811
@@ -73,4 +74,4 @@ def test_a_conversation_on_the_phone(browse, app):  # noqa: F811
     page.wait_for_selector(".chip-green")
     shoot(page, "conversation")
     assert serious(page) == []
-    assert page.locator(".chat-bubble-me").count() == 1
+    expect(page.locator(".chat-bubble-me")).to_have_count(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import render_template_string
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from panel.calendars import Reader
@@ -39,7 +40,7 @@ def test_delete_asks_cancel_keeps_and_yes_deletes(tags, session, browse, console
     page = browse(f"/admin/tags/edit/?id={tags[0]}", language=language)
     page.click("button.btn-quiet-danger[data-confirm]")
     page.wait_for_selector("#confirm-dialog[open]")
-    assert "VIP" in page.inner_text("#confirm-question")
+    expect(page.locator("#confirm-question")).to_contain_text("VIP")
     page.click("#confirm-dialog [value=no]")
     assert page.get_attribute("#confirm-dialog", "open") is None
     assert "VIP" in _names(session)
@@ -55,10 +56,10 @@ def test_delete_asks_cancel_keeps_and_yes_deletes(tags, session, browse, console
 
 def test_a_bulk_delete_asks_and_touches_only_what_is_ticked(tags, session, browse, console):
     page = browse("/admin/tags/")
-    assert not page.is_visible(".bulk-bar")
+    expect(page.locator(".bulk-bar")).not_to_be_visible()
     page.check(f".row-check[value='{tags[1]}']")
     page.wait_for_selector(".bulk-bar.is-shown")
-    assert "1" in page.inner_text("[data-count]")
+    expect(page.locator("[data-count]")).to_contain_text("1")
     page.click(".bulk-bar button[value=delete]")
     page.click("#confirm-dialog [value=no]")
     assert len(_names(session)) == 3
@@ -79,7 +80,7 @@ def test_deleting_asks_when_scripts_are_off(tags, session, live_server, chromium
     page.click("button[name=submit]")
     page.goto(f"{live_server}/admin/tags/edit/?id={tags[0]}")
     page.click("button.btn-quiet-danger")
-    assert "VIP" in page.inner_text("h1")
+    expect(page.locator("h1")).to_contain_text("VIP")
     page.click("a.btn:has-text('Cancel')")
     assert "VIP" in _names(session)
     page.goto(f"{live_server}/admin/tags/edit/?id={tags[0]}")
@@ -154,7 +155,7 @@ def test_the_keyboard_reaches_the_content_the_search_and_back(tags, browse):
     page.wait_for_selector("#confirm-dialog[open]")
     assert page.evaluate("document.activeElement.value") == "no"
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.dataset.confirm !== undefined")
+    page.wait_for_function("document.activeElement.dataset.confirm !== undefined")
 
 
 def test_the_switch_changes_language_direction_and_look_and_stays(app, browse, session, console):
@@ -175,10 +176,10 @@ def test_the_switch_changes_language_direction_and_look_and_stays(app, browse, s
 def test_the_phone_menu_opens_and_closes(browse):
     page = browse("/admin/")
     page.set_viewport_size({"width": 390, "height": 844})
-    assert not page.is_visible(".side-link >> nth=1")
+    expect(page.locator(".side-link >> nth=1")).not_to_be_visible()
     page.click("a[aria-controls=sidebar]")
     page.wait_for_selector("#sidebar.show:not(.showing)")
-    assert page.is_visible(".side-link >> nth=1")
+    expect(page.locator(".side-link >> nth=1")).to_be_visible()
     page.keyboard.press("Escape")
     page.wait_for_selector(".side-link >> nth=1", state="hidden")
 

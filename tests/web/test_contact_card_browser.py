@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from panel import clock
@@ -64,8 +65,8 @@ def test_a_tag_is_added_and_taken_back_without_leaving_the_place(browse, card):
     page.keyboard.type("Gold")
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-undo]")
-    assert page.locator(".tag-chip", has_text="Gold").count() == 1
-    assert "Got the tag" in page.locator(".item").nth(2).inner_text()
+    expect(page.locator(".tag-chip", has_text="Gold")).to_have_count(1)
+    expect(page.locator(".item").nth(2)).to_contain_text("Got the tag")
     page.locator("[data-undo] button").click()
     page.locator(".tag-chip", has_text="Gold").wait_for(state="detached")
     assert page.evaluate("window.stayed")
@@ -82,14 +83,14 @@ def test_a_note_is_written_with_the_keyboard_alone(browse, card):
     until(page, "document.activeElement.id === 'note-text'")  # ready for the next one
     page.keyboard.press("Escape")
     page.keyboard.press("j")
-    assert page.evaluate("document.activeElement.classList.contains('item')")
+    page.wait_for_function("document.activeElement.classList.contains('item')")
 
 
 def test_a_filter_changes_the_list_and_the_address(browse, card):
     page = browse(card("en"))
     page.locator(".timeline-filters a", has_text="Notes").click()
     page.wait_for_url("**?show=notes")
-    assert page.locator("#timeline-days .item").count() == 1
+    expect(page.locator("#timeline-days .item")).to_have_count(1)
     page.go_back()
     until(page, "document.querySelectorAll('#timeline-days .item').length > 5")
 
@@ -100,19 +101,19 @@ def test_news_wait_behind_a_pill(browse, card, app):
         record(session, contact_id=session.scalar(select(Contact.id)), kind="order_paid", data={"amount": "77"})
     page.evaluate("window.panelLookForNews()")
     pill = page.wait_for_selector(".news-pill")
-    assert "77" not in page.locator("#timeline-days").inner_text()
+    expect(page.locator("#timeline-days")).not_to_contain_text("77")
     pill.click()
     until(page, "document.querySelector('#timeline-days').innerText.includes('77')")
-    assert page.locator(".news-pill").count() == 0
+    expect(page.locator(".news-pill")).to_have_count(0)
 
 
 def test_taking_out_of_a_journey_asks_in_a_dialog(browse, card):
     page = browse(card("en"))
     page.locator(".side-menu").click()
     page.locator("button", has_text="Take out of the journey").click()
-    assert page.locator("#confirm-dialog").is_visible()
+    expect(page.locator("#confirm-dialog")).to_be_visible()
     page.locator("#confirm-dialog [value=no]").click()
-    assert page.locator(".side-card", has_text="Wait 2 days").count() == 1
+    expect(page.locator(".side-card", has_text="Wait 2 days")).to_have_count(1)
     page.locator("button", has_text="Take out of the journey").click()
     page.locator("#confirm-dialog [data-yes]").click()
     page.wait_for_selector("text=Inside no journey just now.")
@@ -126,10 +127,10 @@ def test_everything_can_be_done_without_javascript(browse, card, chromium):
     plain.locator(".tag-add").click()
     plain.fill("#tag-name", "Silver")
     plain.click("text=Add the tag")
-    assert plain.locator(".tag-chip", has_text="Silver").count() == 1
+    expect(plain.locator(".tag-chip", has_text="Silver")).to_have_count(1)
     plain.fill("#note-text", "written plainly")
     plain.click("text=Save the note")
-    assert plain.locator(".item-quote", has_text="written plainly").count() == 1
+    expect(plain.locator(".item-quote", has_text="written plainly")).to_have_count(1)
     plain.locator(".item-details summary").first.click()
-    assert plain.locator(".item-details dl").first.is_visible()
+    expect(plain.locator(".item-details dl").first).to_be_visible()
     context.close()

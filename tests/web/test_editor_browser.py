@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from panel.db import writing
 from panel.journeys import operations
@@ -47,7 +48,7 @@ def test_a_mistake_is_shown_beside_the_line_and_in_the_readers_language(browse, 
     assert page.locator(".cm-content").evaluate("(one) => getComputedStyle(one).direction") == "ltr"
     type_into_line(page, "purpose", "purpsoe")
     page.wait_for_selector("#editor-problems li")
-    assert "سطر" in page.locator("#editor-problems .problem-where").first.inner_text()
+    expect(page.locator("#editor-problems .problem-where").first).to_contain_text("سطر")
     page.wait_for_selector(".cm-lint-marker-error")
     gutter, content = page.locator(".cm-gutters").bounding_box(), page.locator(".cm-content").bounding_box()
     assert gutter["x"] < content["x"]
@@ -96,11 +97,11 @@ def test_publishing_goes_from_the_text_to_the_live_version(browse, path, stored)
     type_into_line(page, "1 week", "4 days")
     page.click("text=Publish…")  # what was typed a moment ago is saved first
     page.wait_for_url("**/publish")
-    assert page.locator("pre.yaml-text", has_text="wait: 4 days").count() == 1
+    expect(page.locator("pre.yaml-text", has_text="wait: 4 days")).to_have_count(1)
     page.fill("#note", "a shorter wait")
     page.locator("form button[type=submit]", has_text="Publish").last.click()
     page.wait_for_url("**/admin/journeys/win_back")
-    assert page.locator(".chip", has_text="Live").count() == 1
+    expect(page.locator(".chip", has_text="Live")).to_have_count(1)
     assert path.read_text(encoding="utf-8") == FILE.replace("1 week", "4 days")
     stored.rollback()
 
@@ -135,12 +136,12 @@ def test_without_javascript_the_text_is_checked_fixed_saved_and_published(browse
     plain.click("button[value=check]")
     assert plain.locator(".problems li").count() >= 1
     plain.locator("button[name=fix]").first.click()
-    assert plain.input_value("#journey-text") == text
+    expect(plain.locator("#journey-text")).to_have_value(text)
     plain.click("button[value=save]")
-    assert plain.locator(".notice-success").count() == 1
+    expect(plain.locator(".notice-success")).to_have_count(1)
     plain.click("button[value=publish]")
     plain.locator("form button[type=submit]", has_text="Publish").last.click()
-    assert plain.locator(".chip", has_text="Live").count() == 1
+    expect(plain.locator(".chip", has_text="Live")).to_have_count(1)
     context.close()
     stored.rollback()
 
