@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
-from flask import Response, abort, current_app, flash, jsonify, redirect, render_template, request, session, url_for
+from flask import Response, abort, current_app, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
 from markupsafe import Markup
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.contacts import operations
 from panel.contacts.models import Contact, ContactList, Tag
-from panel.contacts.operations import By
 from panel.contacts.queries import aliases, canonical
 from panel.db import db
-from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
 from panel.journeys import reasons
 from panel.journeys.by_hand import journeys_to_start, retry, start_by_hand, take_out
@@ -30,6 +26,7 @@ from panel.journeys.models import Enrolment
 from panel.timeline.queries import Cursor
 from panel.web.access import requires
 from panel.web.admin import tasks
+from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, take_undo, the_session
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
@@ -48,17 +45,6 @@ FILTERS = (
     ("forms", N_("Forms and pages")),
     ("notes", N_("Notes")),
 )
-_UNDO = "contact_undo"
-
-
-@dataclass(frozen=True)
-class Undo:
-    """What the next page offers to take back: a form with one field."""
-
-    words: str
-    url: str
-    field: str
-    value: str
 
 
 class ContactCardView(PanelView):
@@ -81,16 +67,16 @@ class ContactCardView(PanelView):
         show = request.args.get("show", "all")
         if show not in queries.FILTERS:
             show = "all"
-        person = cards.person(_session(), public_id)
+        person = cards.person(the_session(), public_id)
         if person is None:
             abort(404)
         if person.contact.merged_into_id is not None:
             return redirect(_url_of_shown(person.contact))
         before = _cursor("before")
         reader, now = current_reader(), clock.now()
-        page = queries.load(_session(), person.ids, show=show, before=before, with_pending=before is None)
-        card = cards.card(_session(), person.ids)
-        todo, hands = tasks.of_contact(_session(), person.ids, now)
+        page = queries.load(the_session(), person.ids, show=show, before=before, with_pending=before is None)
+        card = cards.card(the_session(), person.ids)
+        todo, hands = tasks.of_contact(the_session(), person.ids, now)
         return self.render(
             "contact/card.html",
             contact=person.contact,
@@ -118,7 +104,7 @@ class ContactCardView(PanelView):
             languages=LANGUAGES,
             now=now,
             reader=reader,
-            undo=_take_undo(public_id),
+            undo=take_undo(public_id),
             edit_url=_edit_url(person.contact),
             as_sent_url=as_sent_url,
         )
@@ -137,10 +123,10 @@ class ContactCardView(PanelView):
         after = _cursor("after")
         if after is None:
             abort(400)
-        person = cards.person(_session(), public_id)
+        person = cards.person(the_session(), public_id)
         if person is None:
             abort(404)
-        count = queries.count_newer(_session(), person.ids, after)
+        count = queries.count_newer(the_session(), person.ids, after)
         if not count:
             return Response(status=204)
         show = request.args.get("show", "all")
@@ -151,15 +137,15 @@ class ContactCardView(PanelView):
     @requires("journeys.view")
     def why(self, public_id: str) -> ResponseReturnValue:
         """Why something did or did not happen: every journey with its answer, from what was recorded at the time."""
-        contact = _shown(public_id)
+        contact = shown(public_id)
         chosen = request.args.get("journey")
         return self.render(
             "contact/why.html",
             contact=contact,
-            name=_name(contact),
-            answers=answers(_session(), aliases(_session(), contact.id), chosen, current_reader()),
+            name=name_of(contact),
+            answers=answers(the_session(), aliases(the_session(), contact.id), chosen, current_reader()),
             chosen=chosen,
-            journeys=journeys_to_ask(_session()),
+            journeys=journeys_to_ask(the_session()),
             back=url_for(".index", public_id=public_id),
         )
 
@@ -172,51 +158,51 @@ class ContactCardView(PanelView):
     @expose("/<public_id>/notes", methods=["POST"])
     @requires("notes.write")
     def add_note(self, public_id: str) -> ResponseReturnValue:
-        contact = _shown(public_id)
-        operations.add_note(_session(), contact.id, request.form.get("text", ""), by=_me())
+        contact = shown(public_id)
+        operations.add_note(the_session(), contact.id, request.form.get("text", ""), by=me())
         db.session.commit()
-        return _back(public_id)
+        return back(public_id)
 
     @expose("/<public_id>/tags/add", methods=["POST"])
     @requires("contacts.edit")
     def add_tag(self, public_id: str) -> ResponseReturnValue:
-        contact = _shown(public_id)
+        contact = shown(public_id)
         tag = request.form.get("tag", "")
-        if operations.add_tag(_session(), contact.id, tag, by=_me()):
+        if operations.add_tag(the_session(), contact.id, tag, by=me()):
             said = gettext("The tag %(tag)s was added.", tag=isolate(tag.strip()))
-            _offer_undo(public_id, Undo(said, url_for(".remove_tag", public_id=public_id), "tag", tag))
+            offer_undo(public_id, Undo(said, url_for(".remove_tag", public_id=public_id), "tag", tag))
         db.session.commit()
-        return _back(public_id)
+        return back(public_id)
 
     @expose("/<public_id>/tags/remove", methods=["POST"])
     @requires("contacts.edit")
     def remove_tag(self, public_id: str) -> ResponseReturnValue:
-        contact = _shown(public_id)
+        contact = shown(public_id)
         tag = request.form.get("tag", "")
-        if operations.remove_tag(_session(), contact.id, tag, by=_me()):
+        if operations.remove_tag(the_session(), contact.id, tag, by=me()):
             said = gettext("The tag %(tag)s was taken away.", tag=isolate(tag))
-            _offer_undo(public_id, Undo(said, url_for(".add_tag", public_id=public_id), "tag", tag))
+            offer_undo(public_id, Undo(said, url_for(".add_tag", public_id=public_id), "tag", tag))
         db.session.commit()
-        return _back(public_id)
+        return back(public_id)
 
     @expose("/<public_id>/lists/join", methods=["GET", "POST"])
     @requires("contacts.edit")
     def join(self, public_id: str) -> ResponseReturnValue:
-        contact = _shown(public_id)
+        contact = shown(public_id)
         if request.method == "POST":
             name = request.form.get("list", "")
-            if operations.join_list(_session(), contact.id, name, by=_me()):
+            if operations.join_list(the_session(), contact.id, name, by=me()):
                 said = gettext("Put on the list %(list)s.", list=isolate(name))
-                _offer_undo(public_id, Undo(said, url_for(".leave_list", public_id=public_id), "list", name))
+                offer_undo(public_id, Undo(said, url_for(".leave_list", public_id=public_id), "list", name))
             db.session.commit()
-            return _back(public_id)
-        mine = {one.id for one in cards.card(_session(), [contact.id]).lists}
+            return back(public_id)
+        mine = {one.id for one in cards.card(the_session(), [contact.id]).lists}
         rows = db.session.execute(select(ContactList.id, ContactList.name, ContactList.description))
         known = sorted((row for row in rows if row.id not in mine), key=lambda row: row.name.casefold())
         return self.render(
             "contact/choose.html",
             heading=gettext("Put on a list"),
-            name=_name(contact),
+            name=name_of(contact),
             back=url_for(".index", public_id=public_id),
             question=gettext("Which list?"),
             field="list",
@@ -230,36 +216,36 @@ class ContactCardView(PanelView):
     @expose("/<public_id>/lists/leave", methods=["POST"])
     @requires("contacts.edit")
     def leave_list(self, public_id: str) -> ResponseReturnValue:
-        contact = _shown(public_id)
+        contact = shown(public_id)
         name = request.form.get("list", "")
-        if operations.leave_list(_session(), contact.id, name, by=_me()):
+        if operations.leave_list(the_session(), contact.id, name, by=me()):
             said = gettext("Taken off the list %(list)s. This is not an opt-out.", list=isolate(name))
-            _offer_undo(public_id, Undo(said, url_for(".join", public_id=public_id), "list", name))
+            offer_undo(public_id, Undo(said, url_for(".join", public_id=public_id), "list", name))
         db.session.commit()
-        return _back(public_id)
+        return back(public_id)
 
     @expose("/<public_id>/start", methods=["GET", "POST"])
     @requires("journeys.start")
     def start(self, public_id: str) -> ResponseReturnValue:
         """Start a journey for this contact by hand: which one, then the same gates as any other start."""
-        contact = _shown(public_id)
+        contact = shown(public_id)
         if request.method == "POST":
-            outcome = start_by_hand(_session(), contact.id, request.form.get("journey", ""), user_id=current_user.id)
+            outcome = start_by_hand(the_session(), contact.id, request.form.get("journey", ""), user_id=current_user.id)
             db.session.commit()  # a refused start is recorded too
             if outcome.code == "entered":
                 flash(gettext("The journey has started for this contact."), "success")
-                return _back(public_id)
+                return back(public_id)
             why = reasons.entry_words(outcome.code, current_language())
             flash(gettext("The journey did not start: %(reason)s", reason=why), "warning")
             return redirect(url_for(".start", public_id=public_id), 303)
         return self.render(
             "contact/choose.html",
             heading=gettext("Start a journey"),
-            name=_name(contact),
+            name=name_of(contact),
             back=url_for(".index", public_id=public_id),
             question=gettext("Which journey?"),
             field="journey",
-            choices=[(id_, name, "") for id_, name in journeys_to_start(_session())],
+            choices=[(id_, name, "") for id_, name in journeys_to_start(the_session())],
             button=gettext("Start the journey"),
             empty=gettext("No journey can be started by hand"),
             empty_more=gettext("A live journey with “manual: yes” under start_when appears here."),
@@ -270,33 +256,25 @@ class ContactCardView(PanelView):
     @requires("journeys.start")
     def run(self, public_id: str, enrolment_id: int, what: str) -> ResponseReturnValue:
         """Let a run that stands still try again, or take the contact out of the journey."""
-        contact = _shown(public_id)
+        contact = shown(public_id)
         run = db.session.get(Enrolment, enrolment_id)
-        if run is None or run.contact_id not in aliases(_session(), contact.id):
+        if run is None or run.contact_id not in aliases(the_session(), contact.id):
             abort(404)
         if what == "retry":
-            retry(_session(), [enrolment_id])
+            retry(the_session(), [enrolment_id])
         else:
             question = gettext("Take this contact out of the journey?")
             more = gettext("What was still planned in it will not be sent. The timeline keeps what happened.")
             if page := ask_first(question, button=gettext("Take out"), more=more):
                 return page
-            take_out(_session(), enrolment_id, user_id=current_user.id)
+            take_out(the_session(), enrolment_id, user_id=current_user.id)
         db.session.commit()
-        return _back(public_id)
+        return back(public_id)
 
 
 def as_sent_url(message_id: int) -> str:
     """The page that shows a message exactly as it went out, in a frame that reports nothing."""
     return url_for("as_sent.index", message_id=message_id)
-
-
-def _session() -> Session:
-    return db.session()
-
-
-def _me() -> By:
-    return By(source="panel", user_id=current_user.id)
 
 
 def _cursor(name: str) -> Cursor | None:
@@ -316,25 +294,9 @@ def _day(name: str) -> date | None:
         return None
 
 
-def _shown(public_id: str) -> Contact:
-    """The contact that is meant, an alias resolved; 404 when there is none, a refusal when it was erased."""
-    found = db.session.scalars(select(Contact).where(Contact.public_id == public_id)).first()
-    if found is None:
-        abort(404)
-    if found.merged_into_id is not None:
-        found = db.session.get(Contact, canonical(_session(), found.id)) or found
-    if found.erased_at is not None and request.method == "POST":
-        raise UserError("contact_erased", N_("This contact was erased; nothing can be done with it any more."))
-    return found
-
-
 def _url_of_shown(contact: Contact) -> str:
-    shown = db.session.get(Contact, canonical(_session(), contact.id))
+    shown = db.session.get(Contact, canonical(the_session(), contact.id))
     return url_for(".index", public_id=shown.public_id if shown else contact.public_id)
-
-
-def _name(contact: Contact) -> str:
-    return contact.name or contact.company or gettext("Without a name")
 
 
 def _came(data: Mapping[str, Any], language: str) -> Markup | None:
@@ -362,20 +324,3 @@ def _run(run: cards.Inside, language: str) -> SimpleNamespace:
         enrolment_id=run.enrolment_id,
         at=None if run.wait.get("kind") == "task" else run.due_at,  # it looks once a day; that is no news
     )
-
-
-def _back(public_id: str) -> ResponseReturnValue:
-    return redirect(url_for("contact_card.index", public_id=public_id), 303)
-
-
-def _offer_undo(public_id: str, undo: Undo) -> None:
-    session[_UNDO] = {"for": public_id, **undo.__dict__}
-
-
-def _take_undo(public_id: str) -> Undo | None:
-    """The offer belongs to the very next look at this contact; after that it is gone."""
-    kept: dict[str, Any] | None = session.get(_UNDO)
-    if not kept or kept.pop("for", None) != public_id:
-        return None
-    session.pop(_UNDO, None)
-    return Undo(**kept)

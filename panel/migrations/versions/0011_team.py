@@ -1,0 +1,10 @@
+"""Mentions, who is looking, calendar feeds"""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
