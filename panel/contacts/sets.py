@@ -18,8 +18,11 @@ def among(
 ) -> ColumnElement[bool]:
     """`column` is one of `values` (numbers or texts): an array on PostgreSQL, json_each on SQLite."""
     if connection_of(session).dialect.name == "postgresql":
-        # As text: the driver spends a microsecond on each member of a list.
-        return column == any_(cast(bindparam(None, _array(values), type_=String(), unique=True), ARRAY(column.type)))
+        # As text: the driver spends a microsecond on each member of a list. In a subquery: the server reads such a text
+        # anew for every row that it compares, unless it is told to do it once.
+        kind = ARRAY(column.type)
+        once = select(cast(bindparam(None, _array(values), type_=String(), unique=True), kind)).scalar_subquery()
+        return column == any_(cast(once, kind))
     each = func.json_each(bindparam(None, json.dumps(list(values)), type_=String(), unique=True)).table_valued("value")
     return column.in_(select(each.c.value))
 
