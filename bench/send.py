@@ -6,7 +6,7 @@ the same mail, without any ledger: an EmailMessage per contact and smtplib, over
 processes. `more` has the limit of the sink itself ("blast": prebuilt bytes, nobody waits for an answer), postfix's
 smtp-source where it is installed, and rendering alone.
 
-BENCH_MAILS (default 6,000), BENCH_WORKERS (default 2; the promise is for two).
+BENCH_MAILS (default 20,000), BENCH_WORKERS (default 2; the promise is for two).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from panel.messages.templates import Form, save_template
 from panel.plugin_manager import manager
 from panel.plugin_manager.operations import save_settings
 
+WARM_UP = 20  # mails each worker sends before the clock starts
 HTML = """<style>h1 { color: #123456 } p { margin: 0 0 12px }</style>
 <h1>שלום [[first name|חבר]]</h1>
 <p>תודה שנרשמת לרשימה של [[our name]]. הנה מה שחדש החודש, בשבילך ובשביל [[full name|כולם]].</p>
@@ -54,7 +55,7 @@ aliqua. Ut enim ad minim veniam, quis nostrud exercitation ullamco laboris nisi 
 
 
 def run(url: str) -> Result:
-    mails = int(os.environ.get("BENCH_MAILS") or 6_000)
+    mails = int(os.environ.get("BENCH_MAILS") or 20_000)
     workers = int(os.environ.get("BENCH_WORKERS") or 2)
     with tempfile.TemporaryDirectory(prefix="panel-bench-") as name, _sink() as port:
         folder = Path(name)
@@ -72,7 +73,7 @@ def run(url: str) -> Result:
         floor = _smtplib(port, workers)
         blast = _blast(port, payloads)
         source = _smtp_source(port, len(payloads[0]), workers)
-    figure = mails / seconds
+    figure = (mails - WARM_UP * workers) / seconds
     more = {
         "mails": mails, "workers": workers, "bytes": len(payloads[0]), "render_ms": render_ms, "blast_per_s": blast,
         "of_blast": figure / blast, "smtp_source_per_s": source, "of_smtp_source": figure / source if source else None,
@@ -166,7 +167,7 @@ def worker(url: str, folder: str) -> None:
     with app.app_context():
         with reading() as session:
             manager.current().refresh_if_changed(session)
-        deliver("email", 0)
+        deliver("email", WARM_UP)  # connections, compiled statements, catalogues of words: a worker lives for days
         print("ready", flush=True)
         sys.stdin.readline()
         idle = 0

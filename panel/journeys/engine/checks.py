@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel.contacts.models import Contact
+from panel.contacts.sets import among
 from panel.db import connection_of, rows_of, table_of
 from panel.journeys.engine.advance import started_at, stopped_by
 from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, judge, needs
@@ -30,7 +31,10 @@ NO_SETTINGS: dict[str, Any] = {"time_zone": "contact"}
 def lock_contacts(session: Session, contact_ids: Sequence[int]) -> None:
     """Lock in id order (no deadlock between workers); NO KEY UPDATE, so that others may still refer to the contact."""
     connection_of(session).execute(
-        select(Contact.id).where(Contact.id.in_(contact_ids)).order_by(Contact.id).with_for_update(key_share=True)
+        select(Contact.id)
+        .where(among(session, Contact.id, contact_ids))
+        .order_by(Contact.id)
+        .with_for_update(key_share=True)
     )
 
 
@@ -125,7 +129,7 @@ def _about_the_contact(one: Mapping[str, Any], person: Person | None, reach: Map
 def _runs(session: Session, enrolment_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     if not enrolment_ids:
         return {}
-    query = select(table_of(Enrolment)).where(Enrolment.id.in_(enrolment_ids))
+    query = select(table_of(Enrolment)).where(among(session, Enrolment.id, enrolment_ids))
     return {row["id"]: row for row in rows_of(session, query)}
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.contacts.sets import among
 from panel.copying import update_rows
 from panel.db import connection_of, db, reading, rows_of, table_of, writing
 from panel.i18n import N_
@@ -259,7 +260,7 @@ def _mark(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[t
     # in a commit whose answer was lost with the connection: it is ours still, and nothing of it was begun.
     query = (
         select(Message.id, Message.attempt_token)
-        .where(Message.id.in_(list(tokens)), Message.status.in_(("claimed", "on_wire")))
+        .where(among(session, Message.id, tokens), Message.status.in_(("claimed", "on_wire")))
         .order_by(Message.id)
         .with_for_update()
     )

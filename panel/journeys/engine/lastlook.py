@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from panel.contacts.sets import among
 from panel.db import connection_of
 from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment
@@ -20,13 +21,13 @@ REFUSALS = {"opted_out", "contact_erased"}
 def touched_since(session: Session, messages: Sequence[Mapping[str, Any]], since: datetime) -> set[int]:
     """The contacts of these messages that a stop of their journey or a refusal was reported for since then."""
     runs = [one["enrolment_id"] for one in messages if one["enrolment_id"]]
-    versions = connection_of(session).execute(select(Enrolment.version_id).where(Enrolment.id.in_(runs)).distinct())
-    known = programs(session, set(versions.scalars())).values()
+    versions = select(Enrolment.version_id).where(among(session, Enrolment.id, runs)).distinct()
+    known = programs(session, set(connection_of(session).execute(versions).scalars()) if runs else set()).values()
     kinds = REFUSALS | {trigger.kind for program in known for trigger in program.stops}
     rows = connection_of(session).execute(
         select(Event.contact_id)
         .where(
-            Event.contact_id.in_({one["contact_id"] for one in messages}),
+            among(session, Event.contact_id, {one["contact_id"] for one in messages}),
             Event.kind.in_(sorted(kinds)),
             Event.received_at >= since,
         )

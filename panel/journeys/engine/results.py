@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.consent.operations import suppress
+from panel.contacts.sets import among
 from panel.copying import update_rows
 from panel.db import connection_of, rows_of, table_of
 from panel.i18n import N_
@@ -19,7 +20,13 @@ from panel.messages.models import Message
 from panel.sdk.channels import Deferred, Failed, Result, Sent, Unknown
 from panel.timeline.operations import NewEvent, record_many
 
-MESSAGES = table_of(Message)
+_LOOKED_AT = [
+    table_of(Message).c[name]
+    for name in (
+        *("id", "status", "attempt", "attempt_token", "wire_at", "contact_id", "enrolment_id", "journey_id", "step_id"),
+        *("channel", "kind", "inline", "address", "subject", "detail", "rules", "provider_message_id"),
+    )
+]
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
 # Put back, given up or called off while its worker slept; a late yes still proves that it went out.
@@ -46,8 +53,8 @@ def store_results(
         row["id"]: row
         for row in rows_of(
             session,
-            select(table_of(Message))
-            .where(Message.id.in_([id_ for id_, _ in results]))
+            select(*_LOOKED_AT)
+            .where(among(session, Message.id, [id_ for id_, _ in results]))
             .order_by(Message.id)
             .with_for_update(),
         )
