@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, SmallInteger, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from panel.db import Base, BigId
+from panel.tracking.rules import RULES
 
 
 class TrackingHit(Base):
@@ -24,6 +25,8 @@ class TrackingHit(Base):
     network: Mapped[str] = mapped_column(String(64), default="")  # keyed hash of the address, never the address
     verdict: Mapped[str] = mapped_column(String(10), default="human")  # human | proxy | machine
     reason: Mapped[str] = mapped_column(String(40), default="")
+    rules: Mapped[int] = mapped_column(SmallInteger, default=RULES, server_default="1")  # by which rules it was judged
+    is_prefetch: Mapped[bool] = mapped_column(default=False, server_default=false())  # the browser was reading ahead
     event_id: Mapped[int | None] = mapped_column(BigId)
 
     __table_args__ = (Index("ix_tracking_hits_message_id", "message_id", "kind", "at"),)

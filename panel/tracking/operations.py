@@ -16,10 +16,21 @@ from panel.consent.operations import opt_in, opt_out
 from panel.contacts.queries import aliases, canonical
 from panel.messages.models import Message, Skeleton
 from panel.timeline.operations import record
+from panel.tracking.judging import SOURCE, event_key, judge_anew
 from panel.tracking.models import TrackingHit
-from panel.tracking.rules import BURST, Click, Hit, Judgement, Kind, Verdict, counts_as_open, is_burst, judge
+from panel.tracking.rules import (
+    Click,
+    Hit,
+    Judgement,
+    Kind,
+    Verdict,
+    burst_window,
+    counts_as_open,
+    event_kind,
+    is_burst,
+    judge,
+)
 
-SOURCE = "tracking"
 # A message counts as out from the moment the server may have taken it.
 _OUT = ("on_wire", "unknown", "sent", "delivered", "failed", "bounced")
 
@@ -37,7 +48,7 @@ def record_open(session: Session, message_id: int, hit: Hit, *, now: datetime | 
         return None
     verdict = judge("open", hit, _since_sent(message, moment))
     stored = _store(session, message, "open", None, hit, verdict, moment)
-    stored.event_id = _event(session, message, "message_opened", stored, verdict, {}, f"open:{message.id}", moment)
+    stored.event_id = _event(session, message, stored, verdict, {}, moment)
     if counts_as_open(verdict.verdict) and message.first_opened_at is None:
         message.first_opened_at = moment
     _settle(session, message, "open", moment)
@@ -48,7 +59,8 @@ def record_open(session: Session, message_id: int, hit: Hit, *, now: datetime | 
 def record_click(session: Session, message_id: int, link: int, hit: Hit, *, now: datetime | None = None) -> str | None:
     """A link of a message was followed. Returns its stored target, or None when there is no such message or link.
 
-    When this click makes a burst of all links, the earlier clicks of it are judged anew.
+    When this click completes a burst on all links, the clicks of it that came before, and what was said about them on
+    the timeline, are judged anew.
     """
     moment = now or clock.now()
     message = _message(session, message_id)
@@ -59,14 +71,16 @@ def record_click(session: Session, message_id: int, link: int, hit: Hit, *, now:
         return None
     verdict = judge("click", hit, _since_sent(message, moment))
     stored = _store(session, message, "click", link, hit, verdict, moment)
-    if verdict.verdict == Verdict.HUMAN and _is_part_of_a_burst(session, message, len(targets)):
+    is_last_of_burst = verdict.verdict == Verdict.HUMAN and is_burst(
+        _clicks(session, message, stored.network, moment, len(targets)), len(targets)
+    )
+    if is_last_of_burst:
         verdict = Judgement(Verdict.MACHINE, "all_links_at_once")
-        _judge_burst(session, message, stored.network, verdict, moment)
-    data = {"url": targets[link]}
-    key = f"click:{message.id}:{link}"
-    stored.event_id = _event(session, message, "link_clicked", stored, verdict, data, key, moment)
+    stored.event_id = _event(session, message, stored, verdict, {"url": targets[link]}, moment)
     if verdict.verdict == Verdict.HUMAN and message.first_clicked_at is None:
         message.first_clicked_at = moment
+    if is_last_of_burst:
+        judge_anew(session, message, targets=targets)
     _settle(session, message, "click", moment)
     session.flush()
     return str(targets[link])
@@ -183,6 +197,7 @@ def _store(
     row = TrackingHit(
         message_id=message.id, contact_id=message.contact_id, kind=kind, link=link, at=now, method=hit.method[:10],
         user_agent=hit.user_agent[:500], network=hit.network, verdict=judged.verdict.value, reason=judged.reason,
+        is_prefetch=hit.is_prefetch,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -192,11 +207,9 @@ def _store(
 def _event(
     session: Session,
     message: Message,
-    kind: str,
     stored: TrackingHit,
     judged: Judgement,
     data: Mapping[str, Any],
-    key: str,
     now: datetime,
 ) -> int | None:
     """One event per message (or link) and verdict: a person's click counts once, also after a scanner's."""
@@ -204,11 +217,11 @@ def _event(
     return record(
         session,
         contact_id=message.contact_id,
-        kind=kind,
+        kind=event_kind("open" if stored.kind == "open" else "click", judged.verdict),
         occurred_at=now,
         data={"channel": message.channel, **data, "verdict": judged.verdict.value, "why": judged.reason},
         source=SOURCE,
-        external_id=f"{key}:{judged.verdict.value}",
+        external_id=f"{event_key(stored.kind, message.id, stored.link)}:{judged.verdict.value}",
         message_id=message.id,
         enrolment_id=message.enrolment_id,
         # What a machine did is kept as history; it starts nothing and wakes nobody.
@@ -216,43 +229,20 @@ def _event(
     )
 
 
-def _clicks(session: Session, message: Message) -> list[Click]:
+def _clicks(session: Session, message: Message, network: str, now: datetime, links: int) -> list[Click]:
+    """The clicks from one network that may be one burst with the newest, which is stored already."""
     rows = session.execute(
-        select(TrackingHit.link, TrackingHit.at, TrackingHit.network)
-        .where(TrackingHit.message_id == message.id, TrackingHit.kind == "click", TrackingHit.link.is_not(None))
+        select(TrackingHit.link, TrackingHit.at)
+        .where(
+            TrackingHit.message_id == message.id,
+            TrackingHit.kind == "click",
+            TrackingHit.at >= now - burst_window(links),
+            TrackingHit.network == network,
+            TrackingHit.link.is_not(None),
+        )
         .order_by(TrackingHit.at, TrackingHit.id)
     )
-    return [Click(link or 0, at, network) for link, at, network in rows]
-
-
-def _is_part_of_a_burst(session: Session, message: Message, links: int) -> bool:
-    return is_burst(_clicks(session, message), links)
-
-
-def _judge_burst(session: Session, message: Message, network: str, judged: Judgement, now: datetime) -> None:
-    """Judge the human-looking clicks of this burst anew, and take back "clicked" if nothing else says so."""
-    session.execute(
-        update(TrackingHit)
-        .where(
-            TrackingHit.message_id == message.id,
-            TrackingHit.kind == "click",
-            TrackingHit.network == network,
-            TrackingHit.verdict == Verdict.HUMAN.value,
-            TrackingHit.at >= now - BURST,
-        )
-        .values(verdict=judged.verdict.value, reason=judged.reason)
-        .execution_options(synchronize_session=False)
-    )
-    message.first_clicked_at = session.scalar(
-        select(TrackingHit.at)
-        .where(
-            TrackingHit.message_id == message.id,
-            TrackingHit.kind == "click",
-            TrackingHit.verdict == Verdict.HUMAN.value,
-        )
-        .order_by(TrackingHit.at)
-        .limit(1)
-    )
+    return [Click(link or 0, at, network) for link, at in rows]
 
 
 def _settle(session: Session, message: Message, by: Kind, now: datetime) -> None:

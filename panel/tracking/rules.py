@@ -15,6 +15,9 @@ from typing import Literal
 
 Kind = Literal["open", "click"]
 
+# Raised whenever a verdict may come out differently; stored with each, so that `panel tracking reclassify` can tell.
+RULES = 2
+
 
 class Verdict(StrEnum):
     """`proxy` is an image proxy of a mail provider: the mail was opened, when exactly is uncertain."""
@@ -47,6 +50,16 @@ class Click:
     link: int
     at: datetime
     network: str
+
+
+@dataclass(frozen=True)
+class Past:
+    """A hit that is stored already, with all that its judgement needs. `link` is None for an open."""
+
+    kind: Kind
+    at: datetime
+    hit: Hit
+    link: int | None = None
 
 
 # Faster than this after the server took the mail, nobody has read it.
@@ -101,9 +114,42 @@ def is_burst(clicks: Sequence[Click], links: int) -> bool:
     if links < 2 or not clicks:
         return False
     last = clicks[-1]
-    window = BURST if links > 2 else BURST_OF_TWO
+    window = burst_window(links)
     seen = {one.link for one in clicks if one.network == last.network and last.at - one.at <= window}
     return len(seen) >= links
+
+
+def judge_all(past: Sequence[Past], links: int, sent_at: datetime | None) -> list[Judgement]:
+    """The verdicts on all hits of one message, oldest first, each seen together with the others.
+
+    A click that looks like a person's is a scanner's when it belongs to a burst: whichever click completes the burst,
+    those before it in the window are judged with it. `links` is how many the message has, `sent_at` when it left.
+    """
+    judged = [judge(one.kind, one.hit, None if sent_at is None else one.at - sent_at) for one in past]
+    window = burst_window(links)
+    clicks: list[tuple[int, Click]] = []
+    for place, one in enumerate(past):
+        if one.kind != "click" or one.link is None:
+            continue
+        clicks = [(n, earlier) for n, earlier in clicks if one.at - earlier.at <= window]
+        clicks.append((place, Click(one.link, one.at, one.hit.network)))
+        if is_burst([click for _, click in clicks], links):
+            for n, click in clicks:
+                if click.network == one.hit.network and judged[n].verdict == Verdict.HUMAN:
+                    judged[n] = Judgement(Verdict.MACHINE, "all_links_at_once")
+    return judged
+
+
+def burst_window(links: int) -> timedelta:
+    """How close together clicks on all `links` links must be to be one scanner's."""
+    return BURST if links > 2 else BURST_OF_TWO
+
+
+def event_kind(kind: Kind, verdict: Verdict) -> str:
+    """Under which kind a hit stands on the timeline. A machine's is never an open or a click: it can start nothing."""
+    if verdict == Verdict.MACHINE:
+        return "machine_opened" if kind == "open" else "machine_clicked"
+    return "message_opened" if kind == "open" else "link_clicked"
 
 
 def counts_as_open(verdict: Verdict) -> bool:

@@ -17,32 +17,9 @@ from panel.tracking.queries import link_use
 from panel.tracking.rules import Hit
 from tests.tracking.test_rules import CHROME, GMAIL
 
-THREE_LINKS = (
-    '<a href="https://a.test/">a</a> <a href="https://b.test/?x=1&amp;y=2">b</a> <a href="https://c.test/">c</a>'
-)
 PERSON = Hit(user_agent=CHROME, network="home")
 SCANNER = Hit(user_agent=CHROME, network="scanner")
 APPLE = Hit(user_agent="Mozilla/5.0", network="apple")
-
-
-@pytest.fixture
-def sent(session, renderer, now, make_contact, make_template, make_message):
-    """A marketing mail with three links that went out an hour before `now`."""
-
-    def make(**given) -> Message:
-        contact = given.pop("contact_id", None) or make_contact()
-        given = {"status": "sent", "purpose": "marketing", **given}
-        message = make_message(contact, make_template("links", any=THREE_LINKS), **given)
-        (result,) = renderer.render([message])
-        message.skeleton, message.values = result.skeleton_sha256, result.values
-        message.content_sha256, message.address = result.content_sha256, result.address
-        message.wire_at = now - timedelta(hours=1)
-        if message.status == "sent":
-            message.sent_at = message.wire_at
-        session.flush()
-        return message
-
-    return make
 
 
 def events(session, message: Message, kind: str) -> list[Event]:
@@ -63,7 +40,7 @@ def test_a_machines_open_is_kept_says_nothing_and_starts_nothing(session, sent, 
     message = sent()
     record_open(session, message.id, APPLE, now=now)
     assert message.first_opened_at is None
-    (event,) = events(session, message, "message_opened")
+    (event,) = events(session, message, "machine_opened")
     assert (event.data["verdict"], event.data["why"], event.starts_journeys) == ("machine", "apple_privacy", False)
     record_open(session, message.id, Hit(user_agent=GMAIL), now=now + timedelta(hours=1))
     assert message.first_opened_at == now + timedelta(hours=1)

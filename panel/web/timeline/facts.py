@@ -15,6 +15,8 @@ FOLDED = frozenset(
         "message_delivered",
         "message_opened",
         "link_clicked",
+        "machine_opened",
+        "machine_clicked",
         "message_replied",
         "message_bounced",
         "message_complained",
