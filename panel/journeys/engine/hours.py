@@ -48,8 +48,8 @@ def is_open(hours: Mapping[str, Any] | None, moment: datetime, zone: ZoneInfo, i
     there = moment.astimezone(zone)
     if not _day_is_open(hours, there.date(), is_holiday):
         return False
-    clock = there.time().replace(tzinfo=None)
-    return parse_clock(hours["from"]) <= clock < _closing(hours)
+    clock = there.time()
+    return parse_clock(hours["from"]) <= clock and (hours["to"] == "24:00" or clock < parse_clock(hours["to"]))
 
 
 def why_closed(
@@ -117,11 +117,6 @@ def _clocks_change(day: date, zone: ZoneInfo) -> datetime | None:
         else:
             high = middle
     return high
-
-
-def _closing(hours: Mapping[str, Any]) -> time:
-    # "24:00" is the end of the day; the window is open up to its last microsecond.
-    return time.max if hours["to"] == "24:00" else parse_clock(hours["to"])
 
 
 def _day_is_open(hours: Mapping[str, Any], day: date, is_holiday: IsHoliday) -> bool:

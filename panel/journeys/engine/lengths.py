@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 Length = Mapping[str, int]
@@ -49,6 +50,7 @@ def add(moment: datetime, length: Length, zone: ZoneInfo, sign: int = 1) -> date
     return result + timedelta(seconds=sign * seconds) if seconds else result
 
 
+@cache
 def parse_clock(text: str) -> time:
     hours, minutes = text.split(":")
     return time(int(hours), int(minutes))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from panel.journeys.engine.counted import Counted, lock_addresses
 from panel.journeys.engine.facts import Company
 from panel.journeys.engine.holidays import NO_HOLIDAYS, HolidayCalendar, UnknownCalendarError, holidays_of
 from panel.journeys.engine.hours import hours_for
-from panel.journeys.engine.lengths import Length
+from panel.journeys.engine.lengths import Length, add
 from panel.journeys.engine.limits import FAMILY, Cap, caps_of, limits_for, window_start
 
 Verdict = Literal["go", "wait", "skip", "cancel", "end"]
@@ -90,15 +90,30 @@ def when(session: Session, willing: Sequence[Willing], business: Company, now: d
     return decisions
 
 
-def moments(
+class Minute(NamedTuple):
+    """What holds for every message that is planned within one minute."""
+
+    not_before: datetime
+    lasts: timedelta | None  # from when it is planned until it is too late; None when that minute is closed
+    too_late_from: datetime  # of a closed minute: counted from the next opening
+
+    def expires_at(self, planned_at: datetime) -> datetime:
+        return self.too_late_from if self.lasts is None else planned_at + self.lasts
+
+
+def minute(
     hours: Mapping[str, Any] | None,
     planned_at: datetime,
     now: datetime,
     zone: ZoneInfo,
     business: Company,
     too_late_after: Length,
-) -> tuple[datetime, datetime]:
-    """(not before, too late from) of a message that is planned at `planned_at`, which may lie in the past.
+) -> Minute:
+    """When messages may go, and are too late, that are planned for the minute of `planned_at`, which may be past.
+
+    Asked once for the many that share the minute: hours open and close, days begin and clocks change on whole minutes
+    (in every zone since 1972), so that a minute is open as a whole or not at all, and what a length adds to its
+    beginning it adds to each moment of it. A test compares with each moment by itself.
 
     The claim has the last word; until then an unknown calendar counts as one without holidays.
     """
@@ -106,10 +121,14 @@ def moments(
         is_holiday = holidays_of(hours, business).is_holiday
     except UnknownCalendarError:
         is_holiday = NO_HOLIDAYS.is_holiday
-    expires_at = too_late_from(hours, planned_at, too_late_after, zone, is_holiday)
+    begins = planned_at.replace(second=0, microsecond=0)
+    first = first_allowed(hours, begins, zone, is_holiday)
+    too_late = add(first, too_late_after, zone)
     if hours and hours.get("outside") == "skip":
-        return now, expires_at  # the claim looks at this very moment, and leaves it out if it is closed
-    return first_allowed(hours, now, zone, is_holiday), expires_at
+        not_before = now  # the claim looks at this very moment, and leaves it out if it is closed
+    else:
+        not_before = first_allowed(hours, now, zone, is_holiday)
+    return Minute(not_before, too_late - begins if first == begins else None, too_late)
 
 
 def _decide(session: Session, one: Willing, calendar: HolidayCalendar, caps: Sequence[Cap], now: datetime) -> Decision:

@@ -18,7 +18,7 @@ from panel.journeys.engine.hours import hours_for
 from panel.journeys.engine.message_ids import installation_key, message_id
 from panel.journeys.engine.reach import Reach, assess, in_order_of_preference, template_channels
 from panel.journeys.engine.runs import Run
-from panel.journeys.engine.when import moments
+from panel.journeys.engine.when import minute
 from panel.messages.models import Message
 from panel.timeline.operations import NewEvent, record_many
 
@@ -119,12 +119,12 @@ def message_row(
     hours = hours_for(settings, channel, step.get("send_hours"))
     planned_at = _planned_at(run, batch.now)
     too_late = step.get("too_late_after") or settings.get("too_late_after") or THREE_DAYS
-    # Many runs of a batch share the moment and the zone: asked once. What is remembered keeps its keys alive.
-    place = (id(hours), id(too_late), planned_at, run.zone.key)
+    # Many runs of a batch share the minute and the zone: asked once. What is remembered keeps its keys alive.
+    place = (id(hours), id(too_late), planned_at.replace(second=0, microsecond=0), run.zone.key)
     if (known := batch.shared.get(place)) is None:
-        found = moments(hours, planned_at, batch.now, run.zone, batch.business, too_late)
-        known = batch.shared[place] = (*found, hours, too_late)
-    not_before, expires_at = known[:2]
+        found = minute(hours, planned_at, batch.now, run.zone, batch.business, too_late)
+        known = batch.shared[place] = (found, hours, too_late)
+    not_before, expires_at = known[0].not_before, known[0].expires_at(planned_at)
     if (key := batch.shared.get("installation")) is None:
         key = batch.shared["installation"] = installation_key(batch.session)
     inline = None
