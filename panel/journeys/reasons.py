@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from panel.i18n import N_, translate
 
+# Why a run is held that a person paused: nothing has to be mended, see `panel.journeys.pausing`.
+PAUSED = "paused_by_person"
+
 ENTRY: dict[str, str] = {
     "entered": N_("Entered the journey."),
     "not_live": N_("The journey was not live at that moment."),
@@ -51,7 +54,9 @@ STEP: dict[str, str] = {
     "held_error": N_("Stands still: the step could not be carried out."),
     "held_unknown": N_("Stands still: nobody knows whether the message went out. A person decides."),
     "held_restored": N_("Stands still: what was reported may have happened before the database was restored."),
+    PAUSED: N_("Paused: a colleague decided so. Nothing of this journey goes out until somebody lets it go on."),
     "skipped_by_person": N_("Passed over: a colleague decided so."),
+    "person_chose_moment": N_("A colleague chose the moment."),
     "moved_by_person": N_("Left: a colleague moved the contact to another step."),
     "moved_to_version": N_("Went on in a newer version of the journey."),
     "date_has_passed": N_("The date it should have waited for had already passed."),

@@ -13,7 +13,8 @@ Erase = Literal["keep", "drop_values"]
 
 @dataclass(frozen=True)
 class EventField:
-    """A value an event carries, usable in journeys as `event.<name>`. `kind`: text | number | money | date | yes_no."""
+    """A value an event carries, usable in journeys as `event.<name>`. `kind`: text | number | money | date | moment |
+    yes_no."""
 
     name: str
     label: str

@@ -18,6 +18,8 @@ _TAG = EventField("tag", N_("tag"), personal=False)
 _ACTION = EventField("action", N_("action"), personal=False)
 _AMOUNT = EventField("amount", N_("amount"), "money")
 _TITLE = EventField("title", N_("what to do"))
+_WHAT = EventField("what", N_("what"))
+_UNTIL = EventField("until", N_("until"), "moment", personal=False)
 _WHO = EventField("who", N_("who"), personal=False)
 
 CORE = (
@@ -57,6 +59,18 @@ CORE = (
               "ban", "consent", (_ADDRESS, _CHANNEL, _REASON), tone="bad", starts=False),
     EventType("suppression_lifted", N_("Block removed"), N_("%(address)s may be used for %(channel)s again"),
               "circle-check", "consent", (_ADDRESS, _CHANNEL), starts=False),
+    EventType("rest_began", N_("Nothing is sent for a while"), N_("Nothing is sent until %(until)s (%(scope)s)"), "moon",
+              "consent", (EventField("until", N_("until"), "date", personal=False),
+                          EventField("scope", N_("what"), personal=False),
+                          EventField("reason_words", N_("reason"))), tone="attention", starts=False),
+    EventType("rest_ended", N_("The rest is over"), N_("The rest was ended; messages go out again"), "player-play",
+              "consent", (), starts=False),
+    EventType("address_first", N_("Main address chosen"), N_("%(address)s is the main one now"), "at", "profile",
+              (_ADDRESS,), starts=False),
+    EventType("address_broken", N_("Address does not work"), N_("%(address)s was marked: it does not work"),
+              "alert-triangle", "profile", (_ADDRESS, EventField("note", N_("reason"))), tone="bad", starts=False),
+    EventType("address_works", N_("Address works again"), N_("%(address)s works again"), "circle-check", "profile",
+              (_ADDRESS,), starts=False),
     EventType("note_added", N_("Note"), N_("%(text)s"), "note", "notes", (EventField("text", N_("text")),)),
     EventType("task_created", N_("Task given"), N_("Task for %(who)s: %(title)s"), "checkbox", "notes",
               (_TITLE, _WHO, EventField("due", N_("due"), "date", personal=False)), starts=False),
@@ -114,6 +128,18 @@ CORE = (
                EventField("because", N_("because"), personal=False)), starts=False),
     EventType("journey_ended", N_("Left a journey"), N_("Left the journey %(journey)s: %(reason)s"), "flag-check",
               "journeys", (_JOURNEY, _REASON), starts=False),
+    EventType("planned_sooner", N_("Sent ahead of its time"), N_("Is sent ahead of its time: %(what)s"), "player-play",
+              "messages", (_CHANNEL, _WHAT), starts=False),
+    EventType("planned_later", N_("Message put off"), N_("Planned for %(until)s: %(what)s"), "clock", "messages",
+              (_CHANNEL, _WHAT, _UNTIL), starts=False),
+    EventType("planned_again", N_("Planned again"), N_("Planned again as it was: %(what)s"), "arrow-back-up",
+              "messages", (_CHANNEL, _WHAT), starts=False),
+    EventType("wait_over", N_("Wait ended by a colleague"), N_("The wait in the journey %(journey)s was ended"),
+              "player-play", "journeys", (_JOURNEY,), starts=False),
+    EventType("wait_moved", N_("Wait moved"), N_("The journey %(journey)s waits until %(until)s"), "clock",
+              "journeys", (_JOURNEY, _UNTIL), starts=False),
+    EventType("wait_moved_back", N_("Wait as it was"), N_("The journey %(journey)s waits as it did before"),
+              "arrow-back-up", "journeys", (_JOURNEY,), starts=False),
     EventType("journey_paused", N_("Journey paused for a contact"), N_("Paused in the journey %(journey)s"),
               "player-pause", "journeys", (_JOURNEY, EventField("why", N_("why"))), tone="attention", starts=False),
     EventType("journey_resumed", N_("Journey goes on for a contact"), N_("Goes on in the journey %(journey)s"),

@@ -179,5 +179,6 @@ def _event(row: Mapping[str, Any], kind: str, at: datetime, **data: Any) -> NewE
         external_id=f"{kind}:{row['id']}" + (f":{row['attempt']}" if kind == "message_unknown" else ""),
         message_id=row["id"],
         enrolment_id=row["enrolment_id"],
+        user_id=(row["rules"] or {}).get("by"),  # written by a person
         depth=1,
     )

@@ -153,6 +153,8 @@ def value_words(field: EventField | None, name: str, value: Any, data: Mapping[s
         return _money(value, str(data.get("currency") or "ILS"), reader)
     if kind == "date" and isinstance(value, str):
         return _date(value, reader)
+    if kind == "moment" and isinstance(value, str):
+        return _moment(value, reader)
     if kind == "number" or (isinstance(value, (int, float)) and field is None):
         return _number(value, reader)
     if name in _LTR_FIELDS:
@@ -192,6 +194,16 @@ def _date(value: str, reader: Reader) -> Markup:
     except ValueError:
         return isolated(value)
     return Markup('<time datetime="{}"><bdi>{}</bdi></time>').format(day.isoformat(), calendars.show_day(day, reader))
+
+
+def _moment(value: str, reader: Reader) -> Markup:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return isolated(value)
+    return Markup('<time datetime="{}"><bdi>{}</bdi></time>').format(
+        moment.astimezone(reader.zone).isoformat(timespec="seconds"), calendars.show_moment(moment, reader)
+    )
 
 
 def time_words(moment: datetime, reader: Reader) -> Markup:

@@ -27,7 +27,7 @@ def wait(batch: Batch, step: Step, group: list[Run]) -> None:
             until = datetime.fromisoformat(run.wait["until"])
             if now >= until:
                 run.planned_at = until
-                run.finish("time_came", now, until=run.wait["until"])
+                run.finish("time_came", now, until=run.wait["until"], **_by_person(run))
             else:
                 run.wait_until(until, **run.wait)
             continue
@@ -84,13 +84,22 @@ def wait_for(batch: Batch, step: Step, group: list[Run]) -> None:
     for run, facts in zip(group, facts_for_waiting(batch, step, group), strict=True):
         came = what_came(batch, run, step, facts)
         deadline = add(run.step_began_at, step["up_to"], run.zone)
+        moved = run.wait.get("by_person")
+        if moved:
+            deadline = datetime.fromisoformat(run.wait["until"])
         if came is not None:
             run.finish("event_came", batch.now, "then", **came)
         elif batch.now >= deadline:
-            run.finish("timeout", batch.now, "on_timeout", until=deadline.isoformat())
+            run.finish("timeout", batch.now, "on_timeout", until=deadline.isoformat(), **_by_person(run))
         else:
             events = [trigger.name for trigger in run.program.awaited[step["id"]]]
             run.wait_until(
                 look_again_at(batch, run, step, facts, deadline),
-                kind="wait_for", until=deadline.isoformat(), events=events,
+                kind="wait_for", until=deadline.isoformat(), events=events, **({"by_person": moved} if moved else {}),
             )  # fmt: skip
+
+
+def _by_person(run: Run) -> dict[str, Any]:
+    """For the trace, when a person chose the end of this wait (see `panel.journeys.planned`)."""
+    moved = run.wait.get("by_person")
+    return {"reason": "person_chose_moment", "by": moved["by"]} if moved else {}
