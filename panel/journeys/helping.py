@@ -26,6 +26,7 @@ from panel.journeys.engine.following import key_of, pointer
 from panel.journeys.engine.programs import Program, programs
 from panel.journeys.engine.watchdog import queries
 from panel.journeys.models import Enrolment, Journey, StepRun
+from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
 from panel.staff.models import User
 from panel.staff.operations import record_audit
@@ -54,7 +55,8 @@ class Place:
 def behind(issue: Issue | None, now: datetime) -> Select[Any]:
     """The ids of the open runs that an issue is about; of all that stand still when it is None."""
     if issue is None:
-        return select(Enrolment.id).where(Enrolment.status == "held")
+        # Whom a person paused nobody has to help.
+        return select(Enrolment.id).where(Enrolment.status == "held", func.coalesce(Enrolment.reason, "") != PAUSED)
     if issue.code in FOUND:
         return queries(now)[FOUND[issue.code]]
     return select(Enrolment.id).where(Enrolment.status == "held", Enrolment.held_issue == issue.id)

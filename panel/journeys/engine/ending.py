@@ -75,9 +75,9 @@ def end_runs(
 
 
 def cancel_queued(session: Session, enrolment_ids: Sequence[int], reason: str) -> None:
-    """Cancel what these runs had queued. A message that a worker has claimed is stopped by its own last check."""
+    """Cancel what these runs had queued or held. What a worker has claimed is stopped by its own last check."""
     connection_of(session).execute(
         update(Message)
-        .where(Message.enrolment_id.in_(enrolment_ids), Message.status == "queued")
+        .where(Message.enrolment_id.in_(enrolment_ids), Message.status.in_(("queued", "held")))
         .values(status="cancelled", reason=reason)
     )

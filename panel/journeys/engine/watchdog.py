@@ -21,6 +21,7 @@ from panel.issues.models import Issue
 from panel.issues.operations import raise_issue, resolve_issue
 from panel.jobs.heartbeats import DEAD_AFTER, signs
 from panel.journeys.models import Enrolment, Journey
+from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
 from panel.plugin_manager.models import PluginState
 from panel.sync.freshness import stale_kinds
@@ -141,6 +142,7 @@ def queries(now: datetime) -> dict[str, Select[Any]]:
         ),
         "held": select(Enrolment.id).where(
             Enrolment.status == "held",
+            func.coalesce(Enrolment.reason, "") != PAUSED,  # a person knows why, and there is nothing to mend
             ~exists().where(Issue.id == Enrolment.held_issue, Issue.state != "resolved"),
         ),
     }

@@ -1,4 +1,4 @@
-"""Runs of one contact paused by hand"""
+"""Runs of one contact paused by hand: a run held with a reason of its own, so nothing changes in the tables"""
 
 revision = "0010"
 down_revision = "0009"
@@ -7,4 +7,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    """Who paused it, when and why stands in the run's `data` and on the timeline."""
