@@ -69,3 +69,34 @@ class Suppression(Base):
             postgresql_where=text("lifted_at IS NULL"),
         ),
     )
+
+
+class Rest(Base):
+    """Nothing is sent to a contact until a day that a colleague chose.
+
+    In force while `ended_at` is empty and `until` is to come; ended ones are kept.
+
+    `scope`: marketing (what must go, goes) | everything.
+    """
+
+    __tablename__ = "rests"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    contact_id: Mapped[int] = mapped_column(BigId, ForeignKey("contacts.id", ondelete="CASCADE"))
+    scope: Mapped[str] = mapped_column(String(10))
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[datetime]
+    user_id: Mapped[int | None] = mapped_column(BigId)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_rests_contact_id", "contact_id"),
+        Index(
+            "uq_rests_open",
+            "contact_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )

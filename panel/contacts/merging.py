@@ -1,46 +1,93 @@
-"""Two cards of one person become one, by alias: the merged contact keeps its own history and points to the kept one."""
+"""Two cards of one person become one: the merged contact's history is put on the kept one, and can be given back.
+
+The merged contact stays as an alias (`merged_into_id`), so that whoever knows its number or a link to it still arrives.
+Everything that is changed is written down in the merge's own row (`ContactMerge.before`): the undo reads nothing else,
+and erasing the contact empties it. A merge starts nothing: no journey begins because of it, and no message goes twice
+(see `journeys.merging`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.contacts import queries
+from panel.contacts import belongings, combining, queries
 from panel.contacts.bulk import refresh_search
-from panel.contacts.models import Contact, ContactAddress, ContactMerge, ContactTag, FieldValue, ListMember
+from panel.contacts.models import Contact, ContactMerge, ContactTag, ListMember
 from panel.contacts.origin import PANEL, By, event_by
 from panel.errors import UserError
 from panel.i18n import N_
 from panel.timeline.operations import record_many
 
 UNDO_WITHIN = timedelta(days=30)
-_FILLED = ("name", "first_name", "last_name", "company", "language", "time_zone", "owner_id", "reference")
 
 
-def merge(session: Session, kept_id: int, merged_id: int, *, by: By = PANEL, now: datetime | None = None) -> bool:
+@dataclass(frozen=True)
+class Merging:
+    """What is being merged (or parted), when and by whom."""
+
+    kept_id: int
+    merged_id: int
+    at: datetime
+    by: By
+
+
+class Part(Protocol):
+    """A feature's own share in a merge. `merge` returns what `part` needs to put everything back (as JSON)."""
+
+    name: str
+
+    def merge(self, session: Session, merging: Merging) -> dict[str, Any]: ...
+
+    def part(self, session: Session, merging: Merging, before: Mapping[str, Any]) -> None: ...
+
+    def settle(self, session: Session, merging: Merging) -> None:
+        """Called last, on the way there and back, when all rows are where they belong."""
+
+
+# In the order in which the features were loaded; each puts its share here.
+also_merges: list[Part] = []
+
+
+def merge(
+    session: Session,
+    kept_id: int,
+    merged_id: int,
+    *,
+    take: Sequence[str] = (),
+    by: By = PANEL,
+    now: datetime | None = None,
+) -> bool:
     """Merge one contact into another; False when they are one already.
 
-    The kept one gains what it lacked: addresses, lists, tags, field values, empty details. Events stay where they
-    are; the kept contact's timeline shows both (`queries.aliases`). Undone by `unmerge` within 30 days.
+    The kept one gains what it lacked, and the values of the fields in `take` (identities) come from the other even
+    where the kept one has its own. Undone by `unmerge` within 30 days.
     """
     at = now or clock.now()
+    # Both are locked before anything is read: of two people who merge them at the same moment the second finds it done.
+    queries.lock(session, {kept_id, merged_id}, referable=True)
     kept_id, merged_id = queries.canonical(session, kept_id), queries.canonical(session, merged_id)
     if kept_id == merged_id:
         return False
-    kept, merged = session.get(Contact, kept_id), session.get(Contact, merged_id)
-    if kept is None or merged is None or kept.erased_at or merged.erased_at:
-        raise UserError("contact_unknown", N_("There is no such contact"))
-    before: dict[str, Any] = {
-        "details": _fill_details(session, kept, merged),
-        "addresses": _move_addresses(session, kept, merged),
-        "lists": _move_memberships(session, ListMember, "list_id", "joined_at", kept_id, merged_id),
-        "tags": _move_memberships(session, ContactTag, "tag_id", "added_at", kept_id, merged_id),
-        "values": _copy_values(session, kept_id, merged_id),
-    }
+    queries.lock(session, {kept_id, merged_id}, referable=True)  # those that are shown now, if one was an alias
+    kept, merged = _both(session, kept_id, merged_id)
+    merging = Merging(kept_id, merged_id, at, by)
+    name = _name(session, merged_id)
+    before: dict[str, Any] = {"name": name}
+    before["parts"] = {one.name: one.merge(session, merging) for one in also_merges}
+    before["moved"] = belongings.move(session, kept_id, merged_id)
+    before["details"] = combining.take_details(session, kept, merged, take)
+    before["addresses"] = combining.take_addresses(session, kept, merged)
+    before["values"] = combining.take_values(session, kept_id, merged_id, take)
+    before["lists"] = combining.take_memberships(session, ListMember, kept_id, merged_id)
+    before["tags"] = combining.take_memberships(session, ContactTag, kept_id, merged_id)
+    before["below"] = _repoint(session, select(Contact.id).where(Contact.merged_into_id == merged_id), kept_id)
     merged.merged_into_id = kept_id
     merged.updated_at = kept.updated_at = at
     session.add(ContactMerge(kept_id=kept_id, merged_id=merged_id, before=before, at=at, user_id=by.user_id))
@@ -48,123 +95,118 @@ def merge(session: Session, kept_id: int, merged_id: int, *, by: By = PANEL, now
     session.expire(kept)
     session.expire(merged)
     refresh_search(session, [kept_id])
-    data = {"name": _name(session, merged_id), "contact_id": merged_id}
-    record_many(session, [event_by(by, kept_id, "contact_merged", at, data)])
+    _record(session, "contact_merged", kept_id, merged_id, name, merging)
+    for one in also_merges:
+        one.settle(session, merging)
     return True
 
 
 def unmerge(session: Session, merged_id: int, *, by: By = PANEL, now: datetime | None = None) -> bool:
-    """Undo the merge of this contact; False when it is not merged. Refused after 30 days.
+    """Undo the merge of this contact; False when it is not merged. Refused after 30 days, and while the kept contact is
+    itself merged into another.
 
-    What the kept contact gained by the merge goes back; what either of them got since stays where it is.
+    What the kept contact gained by the merge goes back; what either of them got since stays where it is, except that
+    what was done since in a run that goes back goes with it.
     """
     at = now or clock.now()
-    found = session.scalars(
-        select(ContactMerge).where(ContactMerge.merged_id == merged_id, ContactMerge.undone_at.is_(None))
-    ).first()
+    found = active_merge(session, merged_id)
     if found is None:
         return False
-    if at - found.at > UNDO_WITHIN:
-        raise UserError("merge_too_old", N_("A merge can be undone within 30 days; this one is older"))
-    kept, merged = session.get(Contact, found.kept_id), session.get(Contact, merged_id)
-    if kept is None or merged is None or kept.erased_at or merged.erased_at:
-        raise UserError("contact_unknown", N_("There is no such contact"))
-    before = found.before
-    for name, taken in before["details"].items():
-        if getattr(kept, name) == taken:
-            setattr(kept, name, None if name in ("language", "time_zone", "owner_id", "reference") else "")
-            session.flush()
-            setattr(merged, name, taken)
+    queries.lock(session, {found.kept_id, merged_id}, referable=True)
+    session.refresh(found)
+    if found.undone_at is not None:
+        return False
+    if why := why_not_undo(session, found, at):
+        raise why
+    kept, merged = _both(session, found.kept_id, merged_id, parting=True)
+    before, merging = found.before, Merging(kept.id, merged_id, at, by)
     merged.merged_into_id = None
     merged.updated_at = kept.updated_at = at
     found.undone_at = at
     session.flush()
-    session.execute(
-        update(ContactAddress)
-        .where(ContactAddress.id.in_(before["addresses"]), ContactAddress.contact_id == kept.id)
-        .values(contact_id=merged_id)
-        .execution_options(synchronize_session=False)
+    runs = [run["id"] for run in before["parts"].get("journeys", {}).get("runs", ())]
+    belongings.give_back(session, kept.id, merged_id, before["moved"], runs)
+    for one in reversed(also_merges):
+        if one.name in before["parts"]:
+            one.part(session, merging, before["parts"][one.name])
+    combining.return_memberships(session, ContactTag, kept.id, merged_id, before["tags"])
+    combining.return_memberships(session, ListMember, kept.id, merged_id, before["lists"])
+    combining.return_values(session, kept.id, before["values"])
+    combining.return_addresses(session, kept.id, merged_id, before["addresses"])
+    combining.return_details(session, kept, merged, before["details"])
+    _repoint(
+        session,
+        select(Contact.id).where(Contact.id.in_(before["below"]), Contact.merged_into_id == kept.id),
+        merged_id,
     )
-    _give_back(session, ListMember, "list_id", "joined_at", kept.id, merged_id, before["lists"])
-    _give_back(session, ContactTag, "tag_id", "added_at", kept.id, merged_id, before["tags"])
-    session.execute(
-        delete(FieldValue).where(FieldValue.contact_id == kept.id, FieldValue.field_id.in_(before["values"]))
-    )
+    session.flush()
     session.expire(kept)
     session.expire(merged)
     refresh_search(session, [kept.id, merged_id])
-    data = {"name": _name(session, merged_id), "contact_id": merged_id}
-    record_many(session, [event_by(by, kept.id, "contact_unmerged", at, data)])
+    for contact_id, other in ((kept.id, merged_id), (merged_id, kept.id)):
+        _record(session, "contact_unmerged", contact_id, other, _name(session, other), merging)
+    for one in also_merges:
+        one.settle(session, merging)
     return True
 
 
-def _fill_details(session: Session, kept: Contact, merged: Contact) -> dict[str, Any]:
-    gained: dict[str, Any] = {}
-    for name in _FILLED:
-        value = getattr(merged, name)
-        if value and not getattr(kept, name):
-            gained[name] = value
-    if "reference" in gained:  # unique: it can only be on one of them
-        merged.reference = None
-        session.flush()
-    for name, value in gained.items():
-        setattr(kept, name, value)
-    return gained
+def active_merge(session: Session, merged_id: int) -> ContactMerge | None:
+    """The merge that made this contact an alias; None when it is none."""
+    return session.scalars(
+        select(ContactMerge).where(ContactMerge.merged_id == merged_id, ContactMerge.undone_at.is_(None))
+    ).first()
 
 
-def _move_addresses(session: Session, kept: Contact, merged: Contact) -> list[int]:
-    have = {(one.kind, one.value) for one in kept.addresses}
-    moved = [one.id for one in merged.addresses if (one.kind, one.value) not in have]
-    session.flush()
-    session.execute(
-        update(ContactAddress)
-        .where(ContactAddress.id.in_(moved))
-        .values(contact_id=kept.id, position=ContactAddress.position + 100)
-        .execution_options(synchronize_session=False)
+def merges_into(session: Session, kept_id: int) -> list[ContactMerge]:
+    """The merges into this contact that were not undone, the newest first."""
+    return list(
+        session.scalars(
+            select(ContactMerge)
+            .where(ContactMerge.kept_id == kept_id, ContactMerge.undone_at.is_(None))
+            .order_by(ContactMerge.id.desc())
+        )
     )
-    return moved
 
 
-def _move_memberships(
-    session: Session, model: Any, key: str, time_column: str, kept_id: int, merged_id: int
-) -> list[dict[str, Any]]:
-    """Memberships move to the kept contact, so that nobody is counted or written to twice."""
-    column, at = getattr(model, key), getattr(model, time_column)
-    have = set(session.scalars(select(column).where(model.contact_id == kept_id)))
-    rows = session.execute(select(column, at).where(model.contact_id == merged_id)).all()
-    session.execute(delete(model).where(model.contact_id == merged_id))
-    new = [{key: id_, "contact_id": kept_id, time_column: since} for id_, since in rows if id_ not in have]
-    if new:
-        session.execute(insert(model), new)
-    return [{"id": id_, "since": since.isoformat(), "gained": id_ not in have} for id_, since in rows]
+def why_not_undo(session: Session, merge: ContactMerge, now: datetime) -> UserError | None:
+    """Why this merge cannot be undone now, or None."""
+    if now - merge.at > UNDO_WITHIN:
+        return UserError("merge_too_old", N_("A merge can be undone within 30 days; this one is older"))
+    if session.scalar(select(Contact.merged_into_id).where(Contact.id == merge.kept_id)) is not None:
+        return UserError(
+            "merge_not_the_last",
+            N_("The contact was merged once more since. Undo that merge first, then this one."),
+        )
+    if "moved" not in merge.before:
+        return UserError("merge_forgotten", N_("What this merge changed is not known any more, so it stays."))
+    return None
 
 
-def _give_back(
-    session: Session, model: Any, key: str, time_column: str, kept_id: int, merged_id: int, rows: list[dict[str, Any]]
-) -> None:
-    column = getattr(model, key)
-    for row in rows:
-        still = session.scalar(select(column).where(model.contact_id == kept_id, column == row["id"]))
-        if still is None:  # left since
-            continue
-        if row["gained"]:
-            session.execute(delete(model).where(model.contact_id == kept_id, column == row["id"]))
-        since = datetime.fromisoformat(row["since"])
-        session.execute(insert(model), [{key: row["id"], "contact_id": merged_id, time_column: since}])
+def _both(session: Session, kept_id: int, merged_id: int, *, parting: bool = False) -> tuple[Contact, Contact]:
+    found = {
+        one.id: one
+        for one in session.scalars(
+            select(Contact).where(Contact.id.in_((kept_id, merged_id))).execution_options(populate_existing=True)
+        )
+    }
+    if len(found) < 2 or any(one.erased_at is not None for one in found.values()):
+        raise UserError("contact_unknown", N_("There is no such contact"))
+    return found[kept_id], found[merged_id]
 
 
-def _copy_values(session: Session, kept_id: int, merged_id: int) -> list[int]:
-    have = set(session.scalars(select(FieldValue.field_id).where(FieldValue.contact_id == kept_id)))
-    columns = (FieldValue.field_id, FieldValue.text, FieldValue.number, FieldValue.day)
-    rows = session.execute(select(*columns).where(FieldValue.contact_id == merged_id)).all()
-    new = [
-        {"contact_id": kept_id, "field_id": field_id, "text": text, "number": number, "day": day}
-        for field_id, text, number, day in rows
-        if field_id not in have
-    ]
-    if new:
-        session.execute(insert(FieldValue), new)
-    return [field_id for field_id, *_ in rows if field_id not in have]
+def _repoint(session: Session, which: Select[Any], to: int) -> list[int]:
+    """Aliases name the contact that is shown directly: whoever follows one step arrives."""
+    ids: list[int] = list(session.scalars(which.order_by(Contact.id)))
+    if ids:
+        session.execute(update(Contact).where(Contact.id.in_(ids)).values(merged_into_id=to))
+    return ids
+
+
+def _record(session: Session, kind: str, contact_id: int, other_id: int, name: str, merging: Merging) -> None:
+    data = {"name": name, "contact_id": other_id}
+    # History only: becoming one, or two again, is no reason to begin anything.
+    by = By(merging.by.source, merging.by.user_id, merging.by.enrolment_id, merging.by.depth, starts_journeys=False)
+    record_many(session, [event_by(by, contact_id, kind, merging.at, data)])
 
 
 def _name(session: Session, contact_id: int) -> str:

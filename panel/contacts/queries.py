@@ -148,14 +148,17 @@ def card(session: Session, contact_id: int) -> Card | None:
     )  # fmt: skip
 
 
-def lock(session: Session, contact_ids: Collection[int]) -> None:
+def lock(session: Session, contact_ids: Collection[int], *, referable: bool = False) -> None:
     """Let nobody else change these contacts until the transaction ends (SQLite has one writer anyway).
 
     In the order of their ids, so that two transactions with several contacts wait for each other instead of
-    deadlocking.
+    deadlocking. `referable`: rows that name the contacts may still be written meanwhile.
     """
     session.execute(
-        select(Contact.id).where(among(session, Contact.id, contact_ids)).order_by(Contact.id).with_for_update()
+        select(Contact.id)
+        .where(among(session, Contact.id, contact_ids))
+        .order_by(Contact.id)
+        .with_for_update(key_share=referable)
     ).all()
 
 

@@ -196,7 +196,14 @@ def test_chains_of_merges_end_at_the_last_one_kept(session, make_contact, now):
     operations.merge(session, b, a, now=now)
     operations.merge(session, c, b, now=now)
     assert queries.canonical(session, a) == c
-    assert queries.aliases(session, c) == [c, b, a]
+    assert queries.aliases(session, c) == [c, a, b]
+    with pytest.raises(UserError) as caught:
+        operations.unmerge(session, a, now=now)
+    assert caught.value.code == "merge_not_the_last"
+    assert operations.unmerge(session, b, now=now)
+    assert (queries.aliases(session, c), queries.aliases(session, b)) == ([c], [b, a])
+    assert operations.unmerge(session, a, now=now)
+    assert queries.aliases(session, b) == [b]
 
 
 def test_erasing_leaves_no_personal_word_but_the_lines_stay(session, make_contact, now):

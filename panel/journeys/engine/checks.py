@@ -7,12 +7,13 @@ reason; "not now" says when.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from panel.consent.resting import Resting, resting_many
 from panel.contacts.models import Contact
 from panel.contacts.sets import among
 from panel.db import connection_of, rows_of, table_of
@@ -55,6 +56,7 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
         if other:  # `to:` in the send step: the address was chosen when the message was planned
             reach[purpose] |= assess(session, list(other), channel, purpose, at=other)
     address = {one["id"]: reach[one["purpose"]][one["contact_id"]].address for one in messages}
+    resting = resting_many(session, {one["contact_id"] for one in messages}, now)
     willing: list[Willing] = []
     decisions: dict[int, Decision] = {}
     for one in messages:
@@ -63,6 +65,7 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
         person = persons.get(one["contact_id"])
         early = _about_the_run(one, run, program, states, facts.get(one["id"]), now)
         early = early or _about_the_contact(one, person, reach[one["purpose"]])
+        early = early or _about_the_rest(one, resting.get(one["contact_id"]), now)
         if early is not None:
             decisions[one["id"]] = early
             continue
@@ -124,6 +127,18 @@ def _about_the_contact(one: Mapping[str, Any], person: Person | None, reach: Map
         return Decision("cancel", "contact_erased")
     reason = reach[one["contact_id"]].reason
     return Decision("skip", reason) if reason else None
+
+
+def _about_the_rest(one: Mapping[str, Any], rest: Resting | None, now: datetime) -> Decision | None:
+    """A rest puts off like closed hours do. It may be ended any moment, so a message waits for as long as it may."""
+    if rest is None or not rest.covers(one["purpose"]):
+        return None
+    expires_at = one["expires_at"]
+    detail = {"rest_until": rest.until.isoformat(), "scope": rest.scope}
+    if expires_at is not None and now > expires_at:
+        return Decision("skip", "skipped_rest", detail=detail)
+    until = rest.until if expires_at is None else min(rest.until, expires_at + timedelta(seconds=1))
+    return Decision("wait", "postponed_rest", until, detail=detail)
 
 
 def _runs(session: Session, enrolment_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
