@@ -1,5 +1,6 @@
 // The contact's page: news while the tab is visible, small changes swapped in without a jump, the message as it was sent
-// in a dialog, keys for those who like them. Everything here has a plain link or form beneath it.
+// in a dialog. Everything here has a plain link or form beneath it.
+import { startKeys } from "./contact-keys.js";
 
 const POLL = 10_000;
 const UNDO_FOR = 10_000;
@@ -92,18 +93,8 @@ document.addEventListener("focusin", async (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { for (const open of document.querySelectorAll("details.pop[open]")) { open.open = false; open.querySelector("summary").focus(); } }
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) {
-    if (event.key === "Escape" && event.target.id === "note-text") event.target.blur();
-    return;
-  }
-  if (event.key === "n") { event.preventDefault(); document.getElementById("note-text")?.focus(); }
-  if (event.key !== "j" && event.key !== "k") return;
-  const items = [...document.querySelectorAll(".contact .item")];
-  const at = items.indexOf(document.activeElement?.closest(".item"));
-  const next = items[event.key === "j" ? at + 1 : at - 1];
-  if (next) { event.preventDefault(); next.focus(); next.scrollIntoView({ block: "nearest" }); }
+  if (event.key === "Escape" && event.target.id === "note-text") event.target.blur();
 });
 
-if (page()) { startUndo(); setInterval(lookForNews, POLL); document.addEventListener("visibilitychange", lookForNews); }
+if (page()) { startUndo(); startKeys(); setInterval(lookForNews, POLL); document.addEventListener("visibilitychange", lookForNews); }
 window.panelLookForNews = lookForNews;
