@@ -95,3 +95,13 @@ def test_sets_of_texts_and_numbers_find_exactly_their_members(app: Flask) -> Non
             assert found == [ids[n]]
         assert set(session.scalars(select(Contact.id).where(among(session, Contact.id, ids[:3])))) == set(ids[:3])
         assert session.scalars(select(Contact.id).where(among(session, Contact.id, []))).all() == []
+
+
+def test_rows_of_several_statements_and_the_rest_all_go_in_as_they_are(app: Flask) -> None:
+    rows = [_row(n, detail={"n": n}, ended_at=BEGAN + timedelta(microseconds=n)) for n in range(1, 1_001)]
+    with writing() as session:
+        put_rows(connection_of(session), StepRun, COLUMNS, rows)
+    with reading() as session:
+        stored = session.execute(select(StepRun.id, StepRun.detail, StepRun.ended_at).order_by(StepRun.id)).all()
+    assert [(one.id, one.detail["n"]) for one in stored] == [(n, n) for n in range(1, 1_001)]
+    assert all(one.ended_at == BEGAN + timedelta(microseconds=one.id) for one in stored)
