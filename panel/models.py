@@ -15,6 +15,7 @@ FEATURES = (
     "tasks",
     "messages",
     "tracking",
+    "engagement",
     "imports",
     "experiments",
     "journeys",

@@ -4,6 +4,8 @@ An estimate that is honest about small numbers: on each channel the contact's ow
 on average there, as if `PRIOR` more messages had been answered like everybody's (the mean of a Beta posterior). So 1 of
 1 does not beat 6 of 10, and 3 of 4 does. Old messages count less. What counts as an answer is a person's click or
 reply; opens prove nothing (mail privacy proxies). How often it is right: bench/preference.
+
+What a colleague pinned (`pins`) wins over every estimate.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from panel.contacts.sets import among
 from panel.db import connection_of
+from panel.engagement.pins import pinned
 from panel.i18n import N_, translate
 from panel.messages.models import Message
 
@@ -54,8 +57,58 @@ def preferred_channels(
 
     `guess` is for choosing a channel, not for saying what somebody prefers: then whoever got messages and answered
     none, or was never tried on a channel, is judged by what everybody does there (0 of 11 mails answered, SMS never
-    tried: SMS). Two statements, whatever the number of contacts. The channels stand in the order of their names.
+    tried: SMS). Three statements, whatever the number of contacts. The channels stand in the order of their names.
     """
+    counted, weighed = _answers(session, contact_ids, now)
+    settled = pinned(session, contact_ids)
+    speaking = [id_ for id_, seen in counted.items() if guess or any(one.answered for one in seen.values())]
+    base = averages(session) if speaking else {}
+    found = {}
+    for id_ in {**dict.fromkeys(settled), **dict.fromkeys(speaking)}:
+        channel = settled.get(id_) or best(weighed[id_], base, guess=guess)
+        if channel is not None:
+            found[id_] = (channel, tuple(counted[id_][name] for name in sorted(counted[id_])))
+    return found
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What to expect of a channel: the counts, the share of answers expected, and what everybody does there."""
+
+    evidence: Evidence
+    share: float
+    everybody: float
+
+
+def chances(session: Session, ids: Sequence[int], now: datetime) -> tuple[str | None, list[Chance]]:
+    """The channel that the estimate names for one person (None: no answer yet), and every channel tried, the likeliest
+    first. `ids` are all ids whose history is theirs."""
+    counted, weighed = _answers(session, ids, now)
+    evidence: dict[str, Evidence] = {}
+    seen: dict[str, Weighed] = {}
+    for id_ in counted:
+        for channel, one in counted[id_].items():
+            known, weight = evidence.get(channel, Evidence(channel, 0, 0)), seen.get(channel, Weighed(0, 0))
+            more = weighed[id_][channel]
+            evidence[channel] = Evidence(channel, known.sent + one.sent, known.answered + one.answered)
+            seen[channel] = Weighed(weight.sent + more.sent, weight.answered + more.answered)
+    if not seen:
+        return None, []
+    base = averages(session)
+    found = [
+        Chance(evidence[name], expected(one, _average(base, name)), _average(base, name)) for name, one in seen.items()
+    ]
+    return best(seen, base), sorted(found, key=lambda one: (-one.share, one.evidence.channel))
+
+
+def _average(base: Mapping[str, Average], channel: str) -> float:
+    return base[channel].share if channel in base else UNKNOWN.share
+
+
+def _answers(
+    session: Session, contact_ids: Collection[int], now: datetime
+) -> tuple[dict[int, dict[str, Evidence]], dict[int, dict[str, Weighed]]]:
+    """What arrived and what was answered, per contact and channel: as it is, and with older messages counting less."""
     counted: dict[int, dict[str, Evidence]] = defaultdict(dict)
     weighed: dict[int, dict[str, Weighed]] = defaultdict(dict)
     answered = func.count(func.coalesce(Message.first_clicked_at, Message.replied_at))
@@ -78,16 +131,7 @@ def preferred_channels(
         weight = AGES[number][1] if number < len(AGES) else OLDER
         before = weighed[contact_id].get(channel, Weighed(0, 0))
         weighed[contact_id][channel] = Weighed(before.sent + weight * sent, before.answered + weight * good)
-    speaking = [id_ for id_, seen in counted.items() if guess or any(one.answered for one in seen.values())]
-    if not speaking:
-        return {}
-    base = averages(session)
-    found = {}
-    for id_ in speaking:
-        channel = best(weighed[id_], base, guess=guess)
-        if channel is not None:
-            found[id_] = (channel, tuple(counted[id_][name] for name in sorted(counted[id_])))
-    return found
+    return counted, weighed
 
 
 @dataclass(frozen=True)
@@ -96,6 +140,9 @@ class Average:
 
     share: float
     sent: int
+
+
+UNKNOWN = Average(0.1, 0)  # of a channel on which nothing was sent yet
 
 
 def averages(session: Session) -> dict[str, Average]:
@@ -128,8 +175,8 @@ def best(seen: Mapping[str, Weighed], base: Mapping[str, Average], *, guess: boo
         names |= {name for name, average in base.items() if average.sent >= ENOUGH}
     if not names:
         return None
-    nothing, unknown = Weighed(0, 0), Average(0.1, 0)
-    return max(sorted(names), key=lambda name: expected(seen.get(name, nothing), base.get(name, unknown).share))
+    nothing = Weighed(0, 0)
+    return max(sorted(names), key=lambda name: expected(seen.get(name, nothing), _average(base, name)))
 
 
 def expected(seen: Weighed, average: float) -> float:

@@ -24,6 +24,7 @@ from panel.contacts.models import Contact
 from panel.contacts.sets import among
 from panel.copying import put_rows
 from panel.db import connection_of, writing
+from panel.engagement.signs import SIGNS
 from panel.journeys.engine import intake
 from panel.journeys.engine.conditions import Condition, walk
 from panel.journeys.engine.facts import Company, company, zone_of
@@ -51,6 +52,8 @@ _CHANGES: Mapping[str, frozenset[str]] = {
     "field": frozenset({"contact_updated"}),
     "in_segment": frozenset({"segment_entered", "segment_left"}),
     "in_journey": frozenset({"journey_entered", "journey_ended"}),
+    "prefers": frozenset({"channel_pinned", "channel_unpinned"}),
+    "rhythm": SIGNS,
     "can_reach": frozenset({"consent_given", "opted_out", "unsubscribed", "address_suppressed", "suppression_lifted",
                             "contact_updated", "message_bounced", "message_complained"}),
 }  # fmt: skip

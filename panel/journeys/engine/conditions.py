@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from panel.engagement.rhythm import Rhythm, State
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.occurrences import days_around, moment_of, occurrences, rule_of
 
@@ -23,6 +24,8 @@ Condition = Mapping[str, Any]
 
 # A `date` trigger that a run waits for or is stopped by: not written as a condition, but judged like one.
 DATE_COMES = "date_comes"
+# What a condition asks of a contact's rhythm, and what the rhythm is called there.
+RHYTHMS = {"going_quiet": State.QUIET, "woke_up": State.WOKE_UP}
 WAITS_AT_MOST = timedelta(days=3 * 366)
 
 # What each "was" of a message condition accepts; a later state implies the earlier ones.
@@ -68,6 +71,7 @@ class Facts:
     step_began_at: datetime | None = None
     step_times: Mapping[str, datetime] = field(default_factory=dict)
     prefers: str | None = None  # the channel answered best, when there is evidence
+    rhythm: Rhythm = Rhythm()
     checks: Mapping[str, bool | None] = field(default_factory=dict)  # by `check_key`; None: the plugin is away
     stale: Collection[str] = ()  # kinds of events whose source has been silent for too long
 
@@ -86,6 +90,7 @@ class Needs:
     segments: bool = False
     step_times: bool = False
     prefers: bool = False
+    rhythm: bool = False
     checks: dict[str, Condition] = field(default_factory=dict)
 
     def add(self, other: Needs) -> None:
@@ -99,6 +104,7 @@ class Needs:
         self.segments |= other.segments
         self.step_times |= other.step_times
         self.prefers |= other.prefers
+        self.rhythm |= other.rhythm
         self.checks |= other.checks
 
 
@@ -141,6 +147,8 @@ def needs(condition: Condition | None) -> Needs:
             found.segments = True
         elif test == "prefers":
             found.prefers = True
+        elif test == "rhythm":
+            found.rhythm = True
         elif test == "check":
             found.checks[check_key(one)] = one
     return found
@@ -283,6 +291,11 @@ def _prefers(condition: Condition, facts: Facts) -> tuple[bool, Any]:
     return facts.prefers == condition["channel"], facts.prefers
 
 
+def _rhythm(condition: Condition, facts: Facts) -> tuple[bool, Any]:
+    state = facts.rhythm.state(facts.now)
+    return state == RHYTHMS[condition["state"]], state.value
+
+
 def _check(condition: Condition, facts: Facts) -> tuple[bool | None, Any]:
     return facts.checks.get(check_key(condition)), None
 
@@ -298,6 +311,7 @@ _TESTS = {
     "happened": _happened,
     "not_happened": _not_happened,
     "prefers": _prefers,
+    "rhythm": _rhythm,
     "check": _check,
     DATE_COMES: _date_comes,
 }

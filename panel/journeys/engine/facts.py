@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 from panel.contacts.models import Contact, ContactAddress, ContactList, ContactTag, Field, FieldValue, ListMember, Tag
 from panel.contacts.sets import among
 from panel.db import connection_of
+from panel.engagement.history import rhythms
 from panel.engagement.preference import preferred_channels
+from panel.engagement.rhythm import Rhythm
 from panel.installation.models import Setting
 from panel.journeys.engine.conditions import Facts, Needs, PastEvent
 from panel.journeys.engine.reach import assess
@@ -138,6 +140,7 @@ def load(
     messages = _messages(session, runs) if wanted.messages and runs else {}
     times = _step_times(session, runs) if wanted.step_times and runs else {}
     prefers = preferred_channels(session, ids, now) if wanted.prefers else {}
+    habits = rhythms(session, ids) if wanted.rhythm else {}
     checks = _checks(session, ids, wanted.checks) if wanted.checks else {}
     stale = stale_kinds(session, wanted.kinds, now)
     return [
@@ -159,6 +162,7 @@ def load(
             step_began_at=one.step_began_at,
             step_times=times.get(one.enrolment_id or 0, {}),
             prefers=prefers[one.contact_id][0] if one.contact_id in prefers else None,
+            rhythm=habits.get(one.contact_id, Rhythm()),
             checks={key: None if found is None else one.contact_id in found for key, found in checks.items()},
             stale=stale,
         )

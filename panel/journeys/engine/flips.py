@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 
 from panel.contacts.models import Contact
+from panel.engagement.history import rhythms
 from panel.journeys.engine.conditions import DATE_COMES, Condition, Facts, counted_events, date_comes_at, walk
 from panel.journeys.engine.facts import Person, zone_of
 from panel.journeys.engine.lengths import Length, add, next_at
-from panel.journeys.engine.sets import Asked
+from panel.journeys.engine.sets import CHUNK, Asked
 from panel.timeline.models import Event
 
 _INSTANT = timedelta(microseconds=1)
@@ -46,6 +47,8 @@ def next_change(condition: Condition | None, facts: Facts) -> datetime | None:
     for one in walk(condition):
         if one["test"] == DATE_COMES and (at := date_comes_at(one, facts)) is not None and at > facts.now:
             moments.append(at)
+        if one["test"] == "rhythm" and (at := facts.rhythm.next_change(facts.now)) is not None:
+            moments.append(at)
     return min(moments, default=None)
 
 
@@ -69,4 +72,17 @@ def next_changes(asked: Asked, condition: Condition) -> dict[int, datetime]:
             moment = leaves_at(occurred_at, one["within"], zone, asked.now)
             if contact_id not in found or moment < found[contact_id]:
                 found[contact_id] = moment
+    if any(one["test"] == "rhythm" for one in walk(condition)):
+        for contact_id, at in _rhythm_changes(asked):
+            if contact_id not in found or at < found[contact_id]:
+                found[contact_id] = at
     return found
+
+
+def _rhythm_changes(asked: Asked) -> Iterator[tuple[int, datetime]]:
+    """When each contact goes quiet if nothing happens, or has been awake for long enough."""
+    ids = list(asked.connection.execute(select(Contact.id).where(asked.domain)).scalars())
+    for start in range(0, len(ids), CHUNK):
+        for contact_id, habit in rhythms(asked.session, ids[start : start + CHUNK]).items():
+            if (at := habit.next_change(asked.now)) is not None:
+                yield contact_id, at

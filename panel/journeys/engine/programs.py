@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from panel.db import connection_of
+from panel.engagement.signs import SIGNS
 from panel.journeys.engine.conditions import DATE_COMES, Needs, needs, walk
 from panel.journeys.engine.membership import Place, inside
 from panel.journeys.models import Journey, JourneyVersion
@@ -204,6 +205,7 @@ _CHANGES = {
     DATE_COMES: ("contact_updated",),
     "can_reach": ("consent_given", "opted_out"),
     "message": tuple(ABOUT_MESSAGES),
+    "rhythm": tuple(sorted(SIGNS)),
 }
 
 

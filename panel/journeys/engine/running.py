@@ -13,7 +13,7 @@ RUNNING = Running(
     ),
     conditions=frozenset(
         {"all", "any", "not", "field", "has_tag", "in_list", "in_segment", "in_journey", "happened", "not_happened",
-         "message", "can_reach", "prefers", "check"}
+         "message", "can_reach", "prefers", "rhythm", "check"}
     ),
     settings=frozenset(
         {"existing", "entry_limit", "sum", "if_already_in", "when_edited", "holidays", "earlier", "month_day",

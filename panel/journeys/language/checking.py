@@ -363,7 +363,7 @@ class Checker:
             inside = [verb for verb in step.one_of if verb in node.entries and _has(step.keys[verb].type, key)]
             return ("belongs_inside", inside[0]) if inside else None
         parts = path.split("/")
-        verb = parts[-2] if parts[-1].isdigit() else parts[-1]
+        verb = parts[-2] if len(parts) > 1 and parts[-1].isdigit() else parts[-1]
         if verb in step.one_of and key in step.keys and key not in step.one_of:
             mains = step.keys[key].goes_with
             return ("belongs_beside", verb) if not mains or verb in mains else None

@@ -51,6 +51,10 @@ _SIMPLE: dict[str, tuple[str, str, str]] = {
     "prefers": ("channel", N_("the contact prefers %(name)s"), N_("the contact does not prefer %(name)s")),
     "check": ("name", N_("the plugin's condition %(name)s holds"), N_("the plugin's condition %(name)s does not hold")),
 }
+_RHYTHM: dict[str, tuple[str, str]] = {
+    "going_quiet": (N_("the contact went quiet"), N_("the contact did not go quiet")),
+    "woke_up": (N_("the contact woke up lately"), N_("the contact did not wake up lately")),
+}
 _WAS: dict[str, tuple[str, str]] = {
     "sent": (N_("the message %(name)s was sent"), N_("the message %(name)s was not sent")),
     "delivered": (N_("the message %(name)s was delivered"), N_("the message %(name)s was not delivered")),
@@ -110,6 +114,9 @@ def condition(cond: dict[str, Any], language: str, names: Labels = plain_names, 
         key, true, false = _SIMPLE[test]
         name = names(key if test != "check" else "check", cond[key], language)
         return translate(language, true if holds else false, name=name)
+    if test == "rhythm":
+        true, false = _RHYTHM[cond["state"]]
+        return translate(language, true if holds else false)
     if test == "message":
         true, false = _WAS[cond["was"]]
         return translate(language, true if holds else false, name=names("step", cond["step"], language))

@@ -435,6 +435,9 @@ FORMS: dict[str, Shape] = {
             ),
             "can_reach": Key(Channel(), N_("has an address and consent, and is not blocked")),
             "prefers": Key(Channel(), N_("the best channel by history")),
+            "rhythm": Key(
+                Choice(("going_quiet", "woke_up")), N_("went quiet or woke up, measured by the contact's own habits")
+            ),
             "check": Key(CHECK, N_("a condition that a plugin supplies")),
             "with": Key(MapOf(MESSAGE_TEXT, "setting"), N_("its settings"), goes_with=("check",)),
         },
@@ -452,6 +455,7 @@ FORMS: dict[str, Shape] = {
             "message",
             "can_reach",
             "prefers",
+            "rhythm",
             "check",
         ),
     ),

@@ -41,6 +41,7 @@
                "since": None | "entry" | "this_step" | step id, "times": {"op", "n"} | None}   op: at_least at_most is
                                                                                                more_than less_than
             | {"test": "message", "step": step id, "was"} | {"test": "can_reach" | "prefers", "channel"}
+            | {"test": "rhythm", "state": "going_quiet" | "woke_up"}
             | {"test": "check", "name", "with": {str: text}}
     STEP    = {"id", "key"?: what it is known by in every version, where that is not its id (see `carry_over`),
                "named": bool (has an `id:` of its own), "verb", "path", "line", "name": str | None,

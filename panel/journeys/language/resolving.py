@@ -218,6 +218,7 @@ def condition(block: Values) -> dict[str, Any]:
         ("in_journey", "journey"),
         ("can_reach", "channel"),
         ("prefers", "channel"),
+        ("rhythm", "state"),
     ):
         if test in block:
             return {"test": test, name: block[test]}
