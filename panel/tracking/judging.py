@@ -209,7 +209,7 @@ def _missing(session: Session, message: Message, hits: Sequence[TrackingHit], ta
         first = mine[0]
         data = {"channel": message.channel, "verdict": verdict, "why": first.reason, "judged_anew": True}
         if kind == "click" and link is not None and link < len(targets):
-            data["url"] = targets[link]
+            data |= {"url": targets[link], "link_number": link}
         first.event_id = record(
             session,
             contact_id=message.contact_id,

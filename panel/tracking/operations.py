@@ -76,7 +76,7 @@ def record_click(session: Session, message_id: int, link: int, hit: Hit, *, now:
     )
     if is_last_of_burst:
         verdict = Judgement(Verdict.MACHINE, "all_links_at_once")
-    stored.event_id = _event(session, message, stored, verdict, {"url": targets[link]}, moment)
+    stored.event_id = _event(session, message, stored, verdict, {"url": targets[link], "link_number": link}, moment)
     if verdict.verdict == Verdict.HUMAN and message.first_clicked_at is None:
         message.first_clicked_at = moment
     if is_last_of_burst:

@@ -19,7 +19,7 @@ from panel.contacts import operations
 from panel.contacts.models import Contact, ContactList, Tag
 from panel.contacts.queries import aliases, canonical
 from panel.db import db
-from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
+from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext
 from panel.journeys import reasons
 from panel.journeys.by_hand import journeys_to_start, retry, start_by_hand, take_out
 from panel.journeys.models import Enrolment
@@ -31,20 +31,13 @@ from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.preferences import current_reader
+from panel.web.timeline import asking, items, queries, upcoming, words
 from panel.web.timeline import card as cards
-from panel.web.timeline import items, queries, upcoming, words
+from panel.web.timeline.bar import bar
+from panel.web.timeline.beside import beside
 from panel.web.timeline.reach import reachable
 from panel.web.timeline.steps import step_sentence
 from panel.web.timeline.why import answers, journeys_to_ask
-
-FILTERS = (
-    ("all", N_("All")),
-    ("messages", N_("Messages")),
-    ("engagement", N_("Opens and clicks")),
-    ("journeys", N_("Journeys")),
-    ("forms", N_("Forms and pages")),
-    ("notes", N_("Notes")),
-)
 
 
 class ContactCardView(PanelView):
@@ -64,17 +57,20 @@ class ContactCardView(PanelView):
 
     @expose("/<public_id>")
     def index(self, public_id: str) -> ResponseReturnValue:
-        show = request.args.get("show", "all")
-        if show not in queries.FILTERS:
-            show = "all"
         person = cards.person(the_session(), public_id)
         if person is None:
             abort(404)
         if person.contact.merged_into_id is not None:
             return redirect(_url_of_shown(person.contact))
-        before = _cursor("before")
-        reader, now = current_reader(), clock.now()
-        page = queries.load(the_session(), person.ids, show=show, before=before, with_pending=before is None)
+        before, reader, now = _cursor("before"), current_reader(), clock.now()
+        today = now.astimezone(reader.zone).date()
+        asked = asking.read(request.args, reader, today)
+        go, go_problem = asking.read_go(request.args.get("go", ""), reader, today)
+        if go is not None:
+            return redirect(url_for(".index", public_id=public_id, before=str(go), **asked.args()))
+        page = queries.load(
+            the_session(), person.ids, asked=asked, reader=reader, before=before, with_pending=before is None
+        )
         card = cards.card(the_session(), person.ids)
         todo, hands = tasks.of_contact(the_session(), person.ids, now)
         return self.render(
@@ -86,7 +82,7 @@ class ContactCardView(PanelView):
             addresses=card.addresses,
             tags=card.tags,
             lists=card.lists,
-            fields=[(info.label(reader.language), text) for info, text in card.fields],
+            by_hand=beside(the_session(), person.contact, person.ids, reader, now),
             channels=reachable(card.addresses, card.decisions, reader),
             runs=[_run(run, reader.language) for run in card.inside],
             tasks=todo,
@@ -94,13 +90,15 @@ class ContactCardView(PanelView):
             snoozes=tasks.SNOOZES,
             reminders=tasks.REMINDERS,
             coming=upcoming.coming_up(page.pending, card.inside, reader, todo) if before is None else [],
-            days=items.by_day(items.build(page.lines, page.facts, reader), reader, now),
+            days=items.by_day(
+                items.build(page.lines, page.facts, reader, without_machines=asked.no_machines), reader, now
+            ),
             older=page.older,
             newest=page.newest,
             under=_day("under"),
             before=before,
-            show=show,
-            filters=FILTERS,
+            go_problem=go_problem,
+            **bar(asked, reader, card.journeys, hands),
             languages=LANGUAGES,
             now=now,
             reader=reader,
@@ -129,8 +127,9 @@ class ContactCardView(PanelView):
         count = queries.count_newer(the_session(), person.ids, after)
         if not count:
             return Response(status=204)
-        show = request.args.get("show", "all")
-        url = url_for(".index", public_id=public_id, show=show if show in queries.FILTERS and show != "all" else None)
+        reader = current_reader()
+        asked = asking.read(request.args, reader, clock.now().astimezone(reader.zone).date())
+        url = url_for(".index", public_id=public_id, **asked.args())
         return render_template("timeline/news.html", count=count, url=url)
 
     @expose("/<public_id>/why")

@@ -87,6 +87,7 @@ class Card:
     decisions: Mapping[str, Decision]
     fields: Sequence[tuple[FieldInfo, str]]
     inside: Sequence[Inside]
+    journeys: Mapping[str, str] = field(default_factory=dict)  # id -> name of every journey the contact was ever in
 
 
 def person(session: Session, public_id: str) -> Person | None:
@@ -125,8 +126,11 @@ def person(session: Session, public_id: str) -> Person | None:
 def card(session: Session, ids: Sequence[int]) -> Card:
     """Addresses, blocks, lists, tags, consent, fields and open journeys of one person (the shown contact's id first,
     then those merged into it): four statements."""
-    lists, tags, decisions, fields = _belongings(session, ids)
-    return Card(_addresses(session, ids), lists, tags, decisions, fields, _inside(session, ids))
+    found = _belongings(session, ids)
+    return Card(
+        _addresses(session, ids), found.lists, found.tags, found.decisions, found.fields, _inside(session, ids),
+        found.journeys,
+    )  # fmt: skip
 
 
 def _addresses(session: Session, ids: Sequence[int]) -> list[Address]:
@@ -147,10 +151,17 @@ def _addresses(session: Session, ids: Sequence[int]) -> list[Address]:
     return list(found.values())
 
 
-def _belongings(
-    session: Session, ids: Sequence[int]
-) -> tuple[list[Named], list[Named], dict[str, Decision], list[tuple[FieldInfo, str]]]:
-    """Fields, lists, tags and consent decisions in one statement: (what, id, name, more, at, labels)."""
+@dataclass(frozen=True)
+class _Belongings:
+    lists: list[Named]
+    tags: list[Named]
+    decisions: dict[str, Decision]
+    fields: list[tuple[FieldInfo, str]]
+    journeys: dict[str, str]
+
+
+def _belongings(session: Session, ids: Sequence[int]) -> _Belongings:
+    """Fields, lists, tags, consent decisions and journeys in one statement: (what, id, name, more, at, labels)."""
     fields = (
         select(
             literal("field").label("what"), Field.id.label("id"), Field.name.label("name"),
@@ -172,23 +183,31 @@ def _belongings(
     consents = select(
         literal("consent"), Consent.id, Consent.channel, Consent.state + literal("|") + Consent.how, Consent.at, null()
     ).where(Consent.contact_id.in_(ids), Consent.is_current)
+    runs = select(Enrolment.journey_id).where(Enrolment.contact_id.in_(ids))
+    journeys = select(literal("journey"), literal(0), Journey.name, Journey.id, null(), null()).where(
+        Journey.id.in_(runs)
+    )
     found: dict[str, list[Named]] = {"list": [], "tag": []}
+    ever: dict[str, str] = {}
     decisions: dict[str, list[Decision]] = {}
     values: list[tuple[FieldInfo, str]] = []
-    for what, id_, name, more, at, labels in session.execute(union_all(fields, lists, tags, consents)):
+    for what, id_, name, more, at, labels in session.execute(union_all(fields, lists, tags, consents, journeys)):
         if what == "consent":
             state, _, how = more.partition("|")
             decisions.setdefault(name, []).append(Decision(state, how, at))
+        elif what == "journey":
+            ever[more] = name
         elif what == "field":
             values.append((FieldInfo(name, labels=labels or {}, id=id_), more))
         else:
             found[what].append(Named(id_, name, more))
     settled = {channel: one for channel, many in decisions.items() if (one := current(many)) is not None}
-    return (
+    return _Belongings(
         sorted(found["list"], key=lambda one: one.name.casefold()),
         sorted(found["tag"], key=lambda one: one.name.casefold()),
         settled,
         sorted(values, key=lambda pair: pair[0].name),
+        dict(sorted(ever.items(), key=lambda pair: pair[1].casefold())),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from markupsafe import Markup
@@ -13,6 +13,7 @@ from panel.i18n import N_, ngettext, translate, use_language
 from panel.messages import reasons
 from panel.web.timeline import words
 from panel.web.timeline.facts import Line, MessageFact, Touch
+from panel.web.timeline.statuses import STATUSES, Status, Target, remedy_of, sentence_of, status_of
 
 _SETTLED = {
     "arrived": N_("Settled: it went out"),
@@ -21,12 +22,12 @@ _SETTLED = {
     "settled_sent": N_("Settled: it went out"),
     "send_again": N_("Settled: it is sent again"),
 }
-_NO_COUNT = frozenset({"machine", "proxy"})
+_NO_COUNT = frozenset({"machine"})
 
 
 @dataclass(frozen=True)
 class Chip:
-    """`tone`: grey | green | blue | amber | red | complaint | choice. `when` is the time as shown, or None."""
+    """`tone` is one of `statuses.Tone`. `when` is the time as shown, or None."""
 
     code: str
     icon: str
@@ -35,6 +36,9 @@ class Chip:
     when: Markup | None = None
     times: str = ""  # "×3"
     is_trouble: bool = False
+    sentence: str = ""  # why it is so, for whoever points at it
+    remedy: str = ""  # what to do about it, as a sentence
+    target: Target = ""  # and where
 
 
 class _Chips:
@@ -61,39 +65,59 @@ class _Chips:
         label = translate(self._reader.language, label)
         self.found.append(Chip(code, icon, label, tone, when, shown, is_trouble))
 
+    def say(self, status: Status, at: datetime | None = None, reason: str | None = None) -> None:
+        """A status as the table of them says it looks; with what to do when it is not simply well."""
+        language = self._reader.language
+        self.add(status.code, status.icon, status.word, status.tone, at, is_trouble=status.is_trouble)
+        told = {"sentence": sentence_of(status, reason, language)}
+        if status.is_trouble or status.code in ("skipped", "paused"):
+            remedy = remedy_of(status, reason)
+            told |= {"remedy": translate(language, remedy.words), "target": remedy.target}
+        self.found[-1] = replace(self.found[-1], **told)  # type: ignore[arg-type]
+
 
 def message_chips(
-    message: MessageFact, story: Sequence[Line], touches: Iterable[Touch], shown_at: datetime, reader: Reader
+    message: MessageFact,
+    story: Sequence[Line],
+    touches: Iterable[Touch],
+    shown_at: datetime,
+    reader: Reader,
+    *,
+    without_machines: bool = False,
 ) -> tuple[list[Chip], list[str]]:
     """The chips of a message in the order of its life, and remarks (reasons in words, opens that do not count)."""
     at = _moments(story)
     chips = _Chips(shown_at, reader)
     remarks = _reasons(message, story, reader.language)
     if "message_delivered" in at:
-        chips.add("delivered", "checks", N_("Delivered"), "green", at["message_delivered"])
+        chips.say(STATUSES["delivered"], at["message_delivered"])
     elif "message_sent" in at:
         # The time beside the title is the moment of sending; no need to say it twice.
-        chips.add("sent", "send", N_("Sent"), "grey")
-    remarks += _add_touches(list(touches), chips, reader)
+        chips.say(STATUSES["sent"])
+    remarks += _add_touches(list(touches), chips, reader, without_machines)
     if "message_replied" in at:
         chips.add("replied", "message-reply", N_("Replied"), "blue", at["message_replied"])
     if "message_bounced" in at:
-        moment = at["message_bounced"]
-        chips.add("bounced", "alert-triangle", N_("Technical failure: came back"), "red", moment, is_trouble=True)
+        severity = next((str(one.data.get("severity")) for one in story if one.kind == "message_bounced"), "")
+        code = "bounced_soft" if severity == "soft" or message.reason == "bounced_soft" else "bounced_hard"
+        chips.say(STATUSES[code], at["message_bounced"], code)
     if "message_failed" in at and "message_sent" not in at:
-        chips.add("failed", "alert-triangle", N_("Technical failure"), "red", is_trouble=True)
+        chips.say(STATUSES["failed"], reason=message.reason)
     if "message_complained" in at:
-        chips.add("complained", "flag", N_("Spam complaint"), "complaint", at["message_complained"], is_trouble=True)
+        chips.say(STATUSES["complained"], at["message_complained"])
     opted_out = at.get("opted_out") or at.get("unsubscribed")
     if opted_out:
-        chips.add("opted_out", "bell-off", N_("Opted out"), "choice", opted_out)
-    if "message_skipped" in at or message.status in ("skipped", "cancelled"):
-        _add_skipped(message, chips)
+        chips.say(STATUSES["opted_out"], opted_out)
+    if message.status in ("skipped", "cancelled"):
+        chips.say(status_of(message.status, message.reason), reason=message.reason)
+    elif "message_skipped" in at and not chips.found:
+        reason = _stored_reason(story)
+        chips.say(status_of("skipped", reason), reason=reason)
     _add_doubt(message, story, at, chips)
     if message.is_test:
         chips.add("test", "flask", N_("Test"), "grey")
     if not chips.found:
-        chips.add("sent", "send", N_("Sent"), "grey")
+        chips.say(STATUSES["sent"])
     return chips.found, remarks
 
 
@@ -103,11 +127,9 @@ def _add_doubt(message: MessageFact, story: Sequence[Line], at: dict[str, dateti
         label = _SETTLED.get(str(outcome), N_("Settled: it did not go out"))
         chips.add("settled", "circle-check", label, "grey", at["message_settled"])
     elif message.status == "unknown":
-        chips.add("unknown", "help-circle", N_("In doubt"), "amber", is_trouble=True)
-    elif message.status == "held":
-        chips.add("held", "hand-stop", N_("Stands still"), "amber", is_trouble=True)
-    elif message.status in ("queued", "claimed", "on_wire") and not chips.found:
-        chips.add("queued", "clock", N_("Queued"), "grey")
+        chips.say(STATUSES["unknown"], reason="unknown")
+    elif message.status == "held" or (message.status in ("queued", "claimed", "on_wire") and not chips.found):
+        chips.say(status_of(message.status, message.reason), reason=message.reason)
 
 
 def _moments(story: Sequence[Line]) -> dict[str, datetime]:
@@ -118,7 +140,7 @@ def _moments(story: Sequence[Line]) -> dict[str, datetime]:
     return found
 
 
-def _add_touches(touches: list[Touch], chips: _Chips, reader: Reader) -> list[str]:
+def _add_touches(touches: list[Touch], chips: _Chips, reader: Reader, without_machines: bool = False) -> list[str]:
     """Opens and clicks by people become chips; those by machines become remarks: they are not counted."""
     remarks = []
     for kind, code, icon, label in (
@@ -134,18 +156,18 @@ def _add_touches(touches: list[Touch], chips: _Chips, reader: Reader) -> list[st
             chips.add(code, icon, label, "blue", max(touch.last_at for touch in counted), times=times)
         for verdict in ("machine", "proxy"):
             count = sum(touch.count for touch in mine if touch.verdict == verdict)
-            if count:
-                remarks.append(_uncounted(kind, verdict, count, reader))
+            if count and not (verdict == "machine" and without_machines):
+                remarks.append(_aside(kind, verdict, count, reader))
     return remarks
 
 
-def _uncounted(kind: str, verdict: str, count: int, reader: Reader) -> str:
+def _aside(kind: str, verdict: str, count: int, reader: Reader) -> str:
     with use_language(reader.language):
         n = show_number(count, reader)
         if verdict == "proxy":
             return ngettext(
-                "%(count)s open through a mail service that hides its readers, not counted",
-                "%(count)s opens through a mail service that hides its readers, not counted",
+                "%(count)s open through a mail service that hides its readers: counted, the exact time is uncertain",
+                "%(count)s opens through a mail service that hides its readers: counted, the exact time is uncertain",
                 count,
                 count=n,
             )
@@ -164,23 +186,15 @@ def _uncounted(kind: str, verdict: str, count: int, reader: Reader) -> str:
         )
 
 
-def _add_skipped(message: MessageFact, chips: _Chips) -> None:
-    kind = reasons.kind_of(message.reason or "")
-    if kind == "choice":
-        chips.add("skipped", "bell-off", N_("Not sent: the contact's choice"), "choice", is_trouble=True)
-    elif kind == "technical":
-        chips.add("skipped", "alert-triangle", N_("Not sent: technical"), "red", is_trouble=True)
-    elif message.status == "cancelled":
-        chips.add("cancelled", "circle-x", N_("Cancelled"), "grey")
-    else:
-        chips.add("skipped", "player-skip-forward", N_("Not sent"), "amber")
-
-
 def _reasons(message: MessageFact, story: Sequence[Line], language: str) -> list[str]:
     """What went otherwise than planned, as a sentence."""
-    code = message.reason or next((str(one.data["reason"]) for one in story if one.data.get("reason")), "")
+    code = message.reason or _stored_reason(story)
     if code and (reasons.kind_of(code) != "fine" or message.status == "unknown"):
         return [reasons.words(code, language)]
     if message.status == "unknown":
         return [reasons.words("unknown", language)]
     return []
+
+
+def _stored_reason(story: Sequence[Line]) -> str:
+    return next((str(one.data["reason"]) for one in story if one.data.get("reason")), "")

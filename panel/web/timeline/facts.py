@@ -64,6 +64,7 @@ class MessageFact:
     settled_by: str | None = None
     can_be_shown: bool = False
     is_test: bool = False
+    written_by: str | None = None  # the colleague who wrote it
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,24 @@ class Touch:
 
 
 @dataclass(frozen=True)
+class OneHit:
+    """One load of the pixel or one followed link, as it came. `link` counts from 0; None for an open."""
+
+    kind: str
+    at: datetime
+    verdict: str
+    reason: str
+    agent: str
+    link: int | None
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything besides the lines themselves that a page of the timeline needs."""
 
     messages: Mapping[int, MessageFact] = field(default_factory=dict)
     story: Mapping[int, Sequence[Line]] = field(default_factory=dict)  # all lines of a message, oldest first
     touches: Mapping[int, Sequence[Touch]] = field(default_factory=dict)
+    hits: Mapping[int, Sequence[OneHit]] = field(default_factory=dict)  # the latest of a page's, oldest first
     types: Mapping[str, EventType] = field(default_factory=dict)
     custom: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # the business's own kinds -> labels

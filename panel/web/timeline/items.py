@@ -15,9 +15,9 @@ from panel.contacts.fields import BUILT_IN
 from panel.i18n import N_, translate
 from panel.sdk.events import EventType
 from panel.timeline.queries import Cursor
-from panel.web.timeline import words
+from panel.web.timeline import touches, words
 from panel.web.timeline.chips import Chip, message_chips
-from panel.web.timeline.facts import FOLDED, Facts, Line, MessageFact
+from panel.web.timeline.facts import FOLDED, Facts, Line, MessageFact, OneHit
 
 _TONES = {"neutral": "grey", "good": "green", "attention": "amber", "bad": "red"}
 # Said in the title already, or of no use to a person.
@@ -30,6 +30,8 @@ _NOT_DETAILS = frozenset(
         "event",
         "fields",
         "journey",
+        "judged_anew",
+        "link_number",
         "status",
         "summary",
         "text",
@@ -63,7 +65,10 @@ class Item:
     asides: tuple[str, ...] = ()
     details: tuple[Detail, ...] = ()
     message_id: int | None = None
+    evidence_id: int | None = None  # the message whose evidence can be shown
     is_strong: bool = False
+    is_answer: bool = False  # they answered; one can answer them
+    went_wrong: bool = False  # it may be sent again
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,11 @@ class Day:
     items: tuple[Item, ...] = field(default_factory=tuple)
 
 
-def build(lines: Iterable[Line], facts: Facts, reader: Reader) -> list[Item]:
-    """Turn a page of lines (newest first) into items. A message stands where its first line stands, once."""
+def build(lines: Iterable[Line], facts: Facts, reader: Reader, *, without_machines: bool = False) -> list[Item]:
+    """Turn a page of lines (newest first) into items. A message stands where its first line stands, once.
+
+    `without_machines` leaves out what machines opened and clicked; it is never counted in any case.
+    """
     items = []
     for line in lines:
         message = facts.messages.get(line.message_id) if line.message_id is not None else None
@@ -83,7 +91,7 @@ def build(lines: Iterable[Line], facts: Facts, reader: Reader) -> list[Item]:
         if message is None or not line.kind.startswith("message_"):
             items.append(_plain(line, facts, reader))
         elif _is_first(line, facts):
-            items.append(_message(line, message, facts, reader))
+            items.append(_message(line, message, facts, reader, without_machines))
     return items
 
 
@@ -114,10 +122,13 @@ def _is_first(line: Line, facts: Facts) -> bool:
     return not firsts or firsts[0] == line.id
 
 
-def _message(line: Line, message: MessageFact, facts: Facts, reader: Reader) -> Item:
+def _message(line: Line, message: MessageFact, facts: Facts, reader: Reader, without_machines: bool) -> Item:
     language = reader.language
     story = facts.story.get(message.id, (line,))
-    chips, asides = message_chips(message, story, facts.touches.get(message.id, ()), line.occurred_at, reader)
+    chips, asides = message_chips(
+        message, story, facts.touches.get(message.id, ()), line.occurred_at, reader, without_machines=without_machines
+    )
+    hits = [one for one in facts.hits.get(message.id, ()) if not (without_machines and one.verdict == "machine")]
     subject = message.subject or message.text or message.template or str(line.data.get("subject") or "")
     channel = words.channel_words(message.channel, language)
     title = Markup("<strong>{}</strong>").format(channel)
@@ -138,9 +149,12 @@ def _message(line: Line, message: MessageFact, facts: Facts, reader: Reader) -> 
         why=_message_why(message, line, language),
         chips=tuple(chips),
         asides=tuple(asides),
-        details=_evidence(message, story, reader),
+        details=_evidence(message, story, hits, reader),
+        evidence_id=message.id,
         message_id=message.id if message.can_be_shown else None,
         is_strong=True,
+        is_answer=any(one.kind == "message_replied" for one in story),
+        went_wrong=not message.is_test and message.status in ("failed", "bounced", "skipped", "cancelled"),
     )
 
 
@@ -148,12 +162,16 @@ def _message_why(message: MessageFact, line: Line, language: str) -> Markup | No
     if message.journey_id:
         name = message.journey or message.journey_id
         return words.fill(language, N_("From the journey %(journey)s"), {"journey": name})
+    if message.written_by:
+        return words.fill(language, N_("Written by %(name)s"), {"name": message.written_by})
     if line.person:
         return words.fill(language, N_("Sent by %(name)s"), {"name": line.person})
     return None
 
 
-def _evidence(message: MessageFact, story: Sequence[Line], reader: Reader) -> tuple[Detail, ...]:
+def _evidence(
+    message: MessageFact, story: Sequence[Line], hits: Sequence[OneHit], reader: Reader
+) -> tuple[Detail, ...]:
     """Everything we hold about a message: the answer to "I never got it"."""
     language = reader.language
     found = []
@@ -162,8 +180,8 @@ def _evidence(message: MessageFact, story: Sequence[Line], reader: Reader) -> tu
     if message.step_id:
         found.append(Detail(translate(language, N_("Step")), words.left_to_right(message.step_id)))
     for line in story:
-        if line.kind in ("message_opened", "link_clicked") and line.data.get("verdict") == "machine":
-            continue
+        if hits and line.kind in _TOUCHES:
+            continue  # each hit is told below, with its verdict
         kind = STORY_LABELS.get(line.kind)
         if kind is None:
             continue
@@ -172,6 +190,10 @@ def _evidence(message: MessageFact, story: Sequence[Line], reader: Reader) -> tu
         if more:
             said += Markup(" · ") + (words.left_to_right(more) if line.data.get("url") else words.isolated(more))
         found.append(Detail(translate(language, kind), said))
+    links = {line.data["link_number"]: str(line.data.get("url")) for line in story if "link_number" in line.data}
+    for hit in hits:
+        label = translate(language, touches.KINDS.get(hit.kind, hit.kind))
+        found.append(Detail(label, touches.hit_words(hit, links, reader)))
     if message.settled_by:
         found.append(
             Detail(translate(language, N_("Settled by")), words.isolated(words.how_words(message.settled_by, language)))
@@ -179,6 +201,7 @@ def _evidence(message: MessageFact, story: Sequence[Line], reader: Reader) -> tu
     return tuple(found)
 
 
+_TOUCHES = frozenset({"message_opened", "link_clicked", "machine_opened", "machine_clicked"})
 STORY_LABELS = {
     "message_sent": N_("Sent"),
     "message_delivered": N_("Delivered"),

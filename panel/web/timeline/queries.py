@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, null, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
+from panel.calendars import Reader
 from panel.journeys.models import Enrolment, Journey
 from panel.messages.models import Message, Template, TemplateVersion
 from panel.staff.models import User
@@ -18,22 +19,16 @@ from panel.timeline.models import CustomEventType, Event
 from panel.timeline.queries import Cursor
 from panel.timeline.registry import types
 from panel.tracking.models import TrackingHit
-from panel.web.timeline.facts import ANCHORS, FOLDED, Facts, Line, MessageFact, Touch
+from panel.web.timeline.asking import Asked
+from panel.web.timeline.facts import Facts, Line, MessageFact, OneHit, Touch
+from panel.web.timeline.filtering import conditions
 
 PAGE = 30
 _PENDING = ("queued", "claimed", "on_wire", "held")
 _STORY_LIMIT = 600  # lines of the messages of one page; beyond it only counts are shown, and those come from elsewhere
+_HIT_LIMIT = 300  # opens and clicks of one page that are shown one by one; all of them are counted
+_COUNTED, _TOLD, _SINGLE = "counted", "told", "single"
 _TOUCH_KINDS = {"open": "message_opened", "click": "link_clicked"}
-
-# Filter -> groups of event types; "messages" and "engagement" have rules of their own.
-FILTERS: dict[str, frozenset[str]] = {
-    "all": frozenset(),
-    "messages": frozenset({"messages"}),
-    "engagement": frozenset({"engagement"}),
-    "journeys": frozenset({"journeys"}),
-    "forms": frozenset({"forms"}),
-    "notes": frozenset({"notes"}),
-}
 
 
 @dataclass(frozen=True)
@@ -52,17 +47,19 @@ def load(
     session: Session,
     contact_ids: Sequence[int],
     *,
-    show: str = "all",
+    asked: Asked | None = None,
+    reader: Reader | None = None,
     before: Cursor | None = None,
     after: Cursor | None = None,
     limit: int = PAGE,
     with_pending: bool = False,
 ) -> Page:
-    """A page of the timeline of a contact and its aliases.
+    """A page of the timeline of a contact and its aliases: everything, or what is `asked` for by this `reader`.
 
     `before` gives older lines, `after` only newer ones. `with_pending` adds the messages that are not out yet.
     """
-    lines, facts, newest = _lines(session, contact_ids, show, before, after, limit + 1)
+    which = conditions(asked or Asked(), contact_ids, reader or Reader())
+    lines, facts, newest = _lines(session, contact_ids, which, before, after, limit + 1)
     older = None
     if len(lines) > limit:
         lines = lines[:limit]
@@ -71,11 +68,13 @@ def load(
     messages = _messages(session, ids, contact_ids if with_pending else ())
     pending = [one for one in messages.values() if one.status in _PENDING and one.id not in ids]
     pending.sort(key=lambda one: (one.not_before or one.planned_at or _FAR, one.id))
+    touches, hits = _touches(session, ids)
     facts = replace(
         facts,
         messages={id_: one for id_, one in messages.items() if id_ in ids},
         story=_stories(session, ids),
-        touches=_touches(session, ids),
+        touches=touches,
+        hits=hits,
     )
     return Page(lines, facts, pending, older, newest)
 
@@ -89,7 +88,7 @@ def count_newer(session: Session, contact_ids: Sequence[int], after: Cursor, at_
 def _lines(
     session: Session,
     contact_ids: Sequence[int],
-    show: str,
+    which: Sequence[ColumnElement[bool]],
     before: Cursor | None,
     after: Cursor | None,
     limit: int,
@@ -97,7 +96,7 @@ def _lines(
     """One index range per alias, joined in one statement; never a sort of the whole history."""
     parts = []
     for contact_id in contact_ids:
-        part = select(Event).where(Event.contact_id == contact_id, *_shown(show))
+        part = select(Event).where(Event.contact_id == contact_id, *which)
         if before is not None:
             part = part.where(_place() < _at(before))
         if after is not None:
@@ -142,35 +141,6 @@ def _newest(contact_ids: Sequence[int]) -> tuple[Any, Any]:
     return first(Event.occurred_at), first(Event.id)
 
 
-def _shown(show: str) -> list[ColumnElement[bool]]:
-    """What a filter lets through. Lines that fold beneath a message are never read here."""
-    if show == "messages":
-        return [or_(Event.kind.in_(ANCHORS), and_(Event.kind.in_(FOLDED), Event.message_id.is_(None)))]
-    if show == "engagement":
-        alone = and_(Event.kind.in_([*_TOUCH_KINDS.values(), "message_replied"]), Event.message_id.is_(None))
-        return [or_(and_(Event.kind.in_(ANCHORS), _answered()), alone)]
-    conditions: list[ColumnElement[bool]] = [or_(Event.kind.not_in(FOLDED), Event.message_id.is_(None))]
-    if show != "all":
-        kinds = [one.name for one in types.all() if one.group in FILTERS[show]]
-        conditions.append(Event.kind.in_(kinds))
-    else:
-        hidden = [one.name for one in types.all() if not one.listed]
-        if hidden:
-            conditions.append(Event.kind.not_in(hidden))
-    return conditions
-
-
-def _answered() -> ColumnElement[bool]:
-    """A person opened or clicked the message of this line, or replied to it. Machines do not count."""
-    hits = exists().where(TrackingHit.message_id == Event.message_id)
-    by_people = hits.where(TrackingHit.verdict.not_in(("machine", "proxy")))
-    told = or_(Message.first_opened_at.is_not(None), Message.first_clicked_at.is_not(None))
-    in_ledger = exists().where(
-        Message.id == Event.message_id, or_(Message.replied_at.is_not(None), and_(told, ~hits.correlate(Event)))
-    )
-    return or_(by_people, in_ledger)
-
-
 def _messages(session: Session, ids: Collection[int], pending_of: Sequence[int]) -> dict[int, MessageFact]:
     if not ids and not pending_of:
         return {}
@@ -180,10 +150,12 @@ def _messages(session: Session, ids: Collection[int], pending_of: Sequence[int])
     rows = session.execute(
         select(Message.id, Message.channel, Message.status, Message.contact_id, Message.reason, Message.subject,
                Message.address, Message.journey_id, Journey.name, Message.step_id, Template.name, Message.inline,
-               Message.planned_at, Message.not_before, Message.settled_by, Message.skeleton, Message.is_test)
+               Message.planned_at, Message.not_before, Message.settled_by, Message.skeleton, Message.is_test,
+               func.coalesce(func.nullif(User.name, ""), User.email))
         .outerjoin(Journey, Journey.id == Message.journey_id)
         .outerjoin(TemplateVersion, TemplateVersion.id == Message.template_version_id)
         .outerjoin(Template, Template.id == TemplateVersion.template_id)
+        .outerjoin(User, User.id == Message.rules["by"].as_integer())
         .where(wanted)
     )  # fmt: skip
     return {row[0]: _message(*tuple(row)) for row in rows}
@@ -193,13 +165,14 @@ def _message(
     id_: int, channel: str, status: str, contact_id: int, reason: str | None, subject: str | None,
     address: str | None, journey_id: str | None, journey: str | None, step_id: str | None, template: str | None,
     inline: dict[str, Any] | None, planned_at: datetime, not_before: datetime | None, settled_by: str | None,
-    skeleton: str | None, is_test: bool,
+    skeleton: str | None, is_test: bool, written_by: str | None,
 ) -> MessageFact:  # fmt: skip
     text = (inline or {}).get("subject") or (inline or {}).get("text")
     return MessageFact(
         id=id_, channel=channel, status=status, contact_id=contact_id, reason=reason, subject=subject, address=address,
         journey_id=journey_id, journey=journey, step_id=step_id, template=template, text=text, planned_at=planned_at,
         not_before=not_before, settled_by=settled_by, can_be_shown=skeleton is not None, is_test=is_test,
+        written_by=written_by,
     )  # fmt: skip
 
 
@@ -210,7 +183,7 @@ def _stories(session: Session, ids: Collection[int]) -> dict[int, list[Line]]:
     rows = session.execute(
         select(Event.id, Event.contact_id, Event.occurred_at, Event.kind, Event.source, Event.data, Event.message_id,
                Event.enrolment_id)
-        .where(Event.message_id.in_(list(ids)), Event.kind != "message_opened")
+        .where(Event.message_id.in_(list(ids)), Event.kind.not_in(("message_opened", "machine_opened")))
         .order_by(Event.occurred_at, Event.id)
         .limit(_STORY_LIMIT)
     )  # fmt: skip
@@ -220,42 +193,58 @@ def _stories(session: Session, ids: Collection[int]) -> dict[int, list[Line]]:
     return found
 
 
-def _touches(session: Session, ids: Collection[int]) -> dict[int, list[Touch]]:
-    """Opens and clicks of these messages, counted by the database; the verdict is the one that holds now."""
+def _touches(session: Session, ids: Collection[int]) -> tuple[dict[int, list[Touch]], dict[int, list[OneHit]]]:
+    """Opens and clicks of these messages: counted by the database, and the latest of them one by one.
+
+    The verdict is the one that holds now. One statement, however many hits there are.
+    """
     if not ids:
-        return {}
-    wanted = list(ids)
-    hits = select(
-        TrackingHit.message_id.label("message_id"),
-        TrackingHit.kind.label("kind"),
-        TrackingHit.verdict.label("verdict"),
-        func.count().label("n"),
-        func.min(TrackingHit.at).label("first_at"),
-        func.max(TrackingHit.at).label("last_at"),
-    )
-    hits = hits.where(TrackingHit.message_id.in_(wanted)).group_by(
-        TrackingHit.message_id, TrackingHit.kind, TrackingHit.verdict
-    )
-    told = select(
-        Event.message_id,
-        Event.kind,
-        null(),
-        func.count(),
-        func.min(Event.occurred_at),
-        func.max(Event.occurred_at),
-    )
-    told = told.where(Event.message_id.in_(wanted), Event.kind.in_(_TOUCH_KINDS.values())).group_by(
-        Event.message_id, Event.kind
-    )
-    names = {kind: short for short, kind in _TOUCH_KINDS.items()}
-    found: dict[int, list[Touch]] = defaultdict(list)
-    counts: Iterable[Any] = session.execute(union_all(hits, told))
-    for message_id, kind, verdict, count, first, last in counts:
-        judged = verdict is not None
-        found[message_id].append(
-            Touch(message_id, names.get(kind, kind), verdict or "human", count, first, last, judged)
+        return {}, {}
+    hit = TrackingHit
+    mine = hit.message_id.in_(list(ids))
+    counted = (
+        select(
+            literal(_COUNTED).label("what"), hit.message_id.label("message_id"), hit.kind.label("kind"),
+            hit.verdict.label("verdict"), func.count().label("n"), func.min(hit.at).label("first_at"),
+            func.max(hit.at).label("last_at"), literal("").label("reason"), literal("").label("agent"),
+            literal(-1).label("link"),
         )
-    return found
+        .where(mine)
+        .group_by(hit.message_id, hit.kind, hit.verdict)
+    )  # fmt: skip
+    told = (
+        select(
+            literal(_TOLD), Event.message_id, Event.kind, literal("human"), func.count(), func.min(Event.occurred_at),
+            func.max(Event.occurred_at), literal(""), literal(""), literal(-1),
+        )
+        .where(Event.message_id.in_(list(ids)), Event.kind.in_(_TOUCH_KINDS.values()))
+        .group_by(Event.message_id, Event.kind)
+    )  # fmt: skip
+    latest = (
+        select(hit.message_id, hit.kind, hit.verdict, hit.at, hit.reason, hit.user_agent, hit.link)
+        .where(mine)
+        .order_by(hit.at.desc(), hit.id.desc())
+        .limit(_HIT_LIMIT)
+        .subquery()
+    )
+    c = latest.c
+    single = select(
+        literal(_SINGLE), c.message_id, c.kind, c.verdict, literal(1), c.at, c.at, c.reason, c.user_agent,
+        func.coalesce(c.link, -1),
+    )  # fmt: skip
+    names = {kind: short for short, kind in _TOUCH_KINDS.items()}
+    touches: dict[int, list[Touch]] = defaultdict(list)
+    hits: dict[int, list[OneHit]] = defaultdict(list)
+    rows: Iterable[Any] = session.execute(union_all(counted, told, single))
+    for what, message_id, kind, verdict, count, first, last, reason, agent, link in rows:
+        if what == _SINGLE:
+            hits[message_id].append(OneHit(kind, first, verdict, reason, agent, link if link >= 0 else None))
+        else:
+            kind = names.get(kind, kind)
+            touches[message_id].append(Touch(message_id, kind, verdict, count, first, last, what == _COUNTED))
+    for one in hits.values():
+        one.sort(key=lambda each: each.at)
+    return touches, hits
 
 
 def _place() -> Any:
