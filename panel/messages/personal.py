@@ -252,9 +252,7 @@ def write(
             return Written(before.id, False)
         raise UserError(
             "written_meanwhile",
-            N_(
-                "You have sent this contact a message in the meantime, perhaps from another tab. Look at it first."
-            ),
+            N_("You have sent this contact a message in the meantime, perhaps from another tab. Look at it first."),
         )
     refuse(session, contact_id, draft, channels, public_url, now)
     recent = latest(session, contact_id, now)

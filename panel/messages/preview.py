@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,9 +17,12 @@ from panel.messages.contents import language_of
 from panel.messages.merge import Fields, check_template
 from panel.messages.models import Message
 from panel.messages.rendering import NotRendered, Renderer
-from panel.messages.safe_html import frame, safe_html
-from panel.sdk.channels import Channel, Shown, TemplateContent, digest
+from panel.messages.safe_html import frame, image_addresses, safe_html, safe_styles
+from panel.messages.showing.presentation import presentation
+from panel.sdk.channels import Channel, Preview, Shown, Slot, TemplateContent, digest
 from panel.sdk.merge import TemplateError
+
+logger = logging.getLogger(__name__)
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 TEMPLATE_ERRORS = {
@@ -31,7 +35,12 @@ TEMPLATE_ERRORS = {
 
 @dataclass(frozen=True)
 class AsSent:
-    """A stored message taken apart. `proven`: its bytes, rebuilt from what is stored, have the hash noted then."""
+    """A stored message taken apart. `proven`: its bytes, rebuilt from what is stored, have the hash noted then.
+
+    `preview` says how it is shown. `links` are the original targets of its tracked links, by number, and `targets`
+    leads from an address as it stood in the message to its original. `common` is the message with its values taken
+    out: what everybody got.
+    """
 
     message: Message
     payload: bytes
@@ -40,15 +49,33 @@ class AsSent:
     language: str
     links: Sequence[str] = ()
     own_base: str = ""
+    preview: Preview = "mail"
+    targets: Mapping[str, str] = field(default_factory=dict)
+    common: Shown = field(default_factory=Shown)
 
     @property
     def html(self) -> str:
-        return safe_html(self.shown.html, self.own_base)
+        return safe_html(self.shown.html, self.own_base, targets=self.targets)
 
     @property
     def document(self) -> str:
         """The document for the sandboxed frame."""
-        return frame(self.html, self.language, direction(self.language))
+        return self.document_with({})
+
+    def document_with(self, pictures: Mapping[str, str]) -> str:
+        """The same with images that were fetched: address to `data:` address."""
+        body = safe_html(self.shown.html, self.own_base, targets=self.targets, pictures=pictures)
+        return frame(body, self.language, direction(self.language), safe_styles(self.shown.html))
+
+    @property
+    def remote_images(self) -> list[str]:
+        """Addresses of images that lie elsewhere."""
+        return image_addresses(self.html)
+
+    @property
+    def common_images(self) -> list[str]:
+        """Those of them that hold none of the contact's values: the same address in everybody's message."""
+        return image_addresses(safe_html(self.common.html, self.own_base))
 
 
 def as_sent(session: Session, message: Message, channel: Channel | None, own_base: str) -> AsSent:
@@ -64,14 +91,42 @@ def as_sent(session: Session, message: Message, channel: Channel | None, own_bas
     skeleton = skeletons.load(session, [message.skeleton]).get(message.skeleton)
     if skeleton is None:
         raise UserError("content_gone", N_("What was sent is not stored any more."))
-    payload = skeleton.fill([str(value).encode("utf-8") for value in message.values])
-    if channel is None:
-        shown = Shown(message.subject or "", "", payload.decode("utf-8", "replace"))
-    else:
-        shown = channel.show(payload)
+    values = [str(value) for value in message.values]
+    try:
+        payload = skeleton.fill([value.encode("utf-8") for value in values])
+    except ValueError:  # more or fewer values than places: somebody changed the row
+        raise UserError(
+            "content_broken", N_("What is stored of this message is damaged: its parts do not fit.")
+        ) from None
+    shown = _taken_apart(channel, payload, message.subject or "")
     language = message.language or language_of(TemplateContent(shown.subject, shown.html, shown.text))
     proven = message.content_sha256 is not None and digest(payload) == message.content_sha256
-    return AsSent(message, payload, proven, shown, language, skeleton.links, own_base)
+    targets = {
+        value: skeleton.links[number]
+        for slot, value in zip(skeleton.slots, values, strict=True)
+        if (number := _link_number(slot)) is not None and number < len(skeleton.links)
+    }
+    common = _taken_apart(channel, skeleton.fill([_BLANK] * len(values)), "")
+    kind = presentation(channel, shown)
+    return AsSent(message, payload, proven, shown, language, skeleton.links, own_base, kind, targets, common)
+
+
+_BLANK = b"0nobody0"  # stands for every value where only what all contacts got matters
+
+
+def _taken_apart(channel: Channel | None, payload: bytes, subject: str) -> Shown:
+    """What the channel makes of its own bytes; its text alone when the channel is gone or stumbles over them."""
+    if channel is not None:
+        try:
+            return channel.show(payload)
+        except Exception:  # a plugin's code: whatever it raises, the message is still shown
+            logger.exception("the channel %s could not take a stored message apart", channel.name)
+    return Shown(subject, "", payload.decode("utf-8", "replace"))
+
+
+def _link_number(slot: Slot) -> int | None:
+    kind, _, number = slot.name.partition(":")
+    return int(number) if kind == "link" and number.isdigit() else None
 
 
 @dataclass(frozen=True)
@@ -85,7 +140,7 @@ class TemplatePreview:
     @property
     def document(self) -> str:
         shown = self.shown or Shown()
-        return frame(safe_html(shown.html), self.language, direction(self.language))
+        return frame(safe_html(shown.html), self.language, direction(self.language), safe_styles(shown.html))
 
 
 class _PreviewRenderer(Renderer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 import nh3
@@ -33,19 +34,32 @@ _STYLE_NAMES = """
     text-decoration text-indent text-transform unicode-bidi vertical-align white-space width word-break word-spacing
     word-wrap overflow-wrap margin-inline-start margin-inline-end padding-inline-start padding-inline-end
 """
-_LINK = re.compile(r'<a\b([^>]*?)\shref="([^"]*)"')
+_LINK = re.compile(r'<a\b([^>]*?)\shref="([^"]*)"([^>]*)>')
 _IMAGE = re.compile(r'<img\b[^>]*?\ssrc="([^"]*)"[^>]*>')
 _STYLE = re.compile(r'\sstyle="[^"]*"')
 _STYLE_URL = re.compile(r"[\w-]+\s*:[^;\"]*(?:url|image-set|expression)\([^)\"]*\)?[^;\"]*;?", re.IGNORECASE)
 _SRC = re.compile(r'\ssrc="([^"]*)"')
+_TITLE = re.compile(r'\stitle="[^"]*"')
+_REL = re.compile(r'\srel="[^"]*"')
+_SHEET = re.compile(r"<style\b[^>]*>(.*?)</style\s*>", re.IGNORECASE | re.DOTALL)
+_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
+_ASKS = re.compile(r"@import|(?:url|image-set|src|expression|element)\s*\(", re.IGNORECASE)
 
 
-def safe_html(source: str, own_base: str = "") -> str:
+def safe_html(
+    source: str,
+    own_base: str = "",
+    *,
+    targets: Mapping[str, str] | None = None,
+    pictures: Mapping[str, str] | None = None,
+) -> str:
     """Clean a message's HTML for showing in a frame.
 
-    Links to `own_base` (this installation: unsubscribe, tracked links) lose their target to `data-href`, so that
-    looking at a message never counts as the contact's act. Images load only when they are inside the message
-    (`data:`); the others keep their address in `data-src`. Our own pixel disappears.
+    No link leads anywhere: its address moves to `data-href`, so that neither a click, nor the middle button, nor the
+    browser's own menu counts as the contact's act, here or at any service that counts clicks. Its `title` says where
+    it led: `targets` gives the original behind a tracked address. Images show only when they are inside the message
+    (`data:`) or in `pictures` (by address, as `data:` addresses); the others keep their address in `data-src`. Our own
+    pixel disappears.
     """
     cleaned = nh3.clean(
         source,
@@ -57,11 +71,15 @@ def safe_html(source: str, own_base: str = "") -> str:
         link_rel="noopener noreferrer",
     )
     own = urlsplit(own_base)
+    known, loaded = targets or {}, pictures or {}
 
     def link(match: re.Match[str]) -> str:
-        if _leads_out(html.unescape(match[2]), own):
-            return match[0]
-        return f'<a{match[1]} data-href="{match[2]}" role="link" aria-disabled="true"'
+        address = html.unescape(match[2])
+        rest = _REL.sub("", _TITLE.sub("", match[1] + match[3]))
+        # Where our own addresses lead is said in our words or not at all: whoever reads one out could use it.
+        told = known.get(address) or (address if _leads_out(address, own) else "")
+        title = f' title="{html.escape(told)}"' if told else ""
+        return f'<a{rest} data-href="{match[2] if told == address else ""}"{title} role="link" aria-disabled="true">'
 
     def image(match: re.Match[str]) -> str:
         target = html.unescape(match[1])
@@ -69,14 +87,34 @@ def safe_html(source: str, own_base: str = "") -> str:
             return match[0]
         if own_base and target.startswith(own_base.rstrip("/") + "/o/"):
             return ""
+        if target in loaded:
+            return _SRC.sub(lambda found: f' src="{html.escape(loaded[target])}"', match[0], count=1)
         return _SRC.sub(lambda found: f' data-src="{found[1]}"', match[0], count=1)
 
     without_urls = _STYLE.sub(lambda match: _STYLE_URL.sub("", match[0]), cleaned)
     return _IMAGE.sub(image, _LINK.sub(link, without_urls))
 
 
+def image_addresses(cleaned: str) -> list[str]:
+    """Addresses of the images that `safe_html` did not load, each once, in order."""
+    found = re.findall(r'<img\b[^>]*?\sdata-src="([^"]*)"', cleaned)
+    return list(dict.fromkeys(html.unescape(one) for one in found))
+
+
+def safe_styles(source: str) -> str:
+    """The style sheets inside a message without anything that asks for something: what makes it fit a telephone.
+
+    The frame's policy loads nothing either way; a second lock costs little. No `<` is left, so it cannot end early.
+    """
+    sheets = "\n".join(_SHEET.findall(source))
+    # An escape (`\\75rl(`) would hide a word from the next line; style sheets of mails have no use for them.
+    plain = _COMMENT.sub("", sheets).replace("\\", "").replace("<", "")
+    # A rule and a function that do not exist: the browser drops the line each stands in, and only that.
+    return _ASKS.sub(lambda match: "@no " if match[0][0] == "@" else "no(", plain)
+
+
 def _leads_out(target: str, own: SplitResult) -> bool:
-    """Whether following a link does nothing to this installation: another host, a mail program, a telephone."""
+    """Whether an address is of another host, a mail program, a telephone: nothing of this installation."""
     try:
         parts = urlsplit(target.strip())
     except ValueError:
@@ -92,14 +130,15 @@ FRAME_POLICY = (
 )
 
 
-def frame(body: str, language: str, direction: str) -> str:
-    """The whole document for the frame. `base target` comes first: a link opens nowhere, because popups are off."""
+def frame(body: str, language: str, direction: str, styles: str = "") -> str:
+    """The whole document for the frame. `base target` comes first: were a link left, it would open nowhere."""
     return (
         f'<!DOCTYPE html><html lang="{html.escape(language)}" dir="{direction}"><head><base target="_blank">'
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title></title>'
         "<style>body{margin:16px;font:16px/1.6 Arial,Helvetica,sans-serif;color:#1f2430;background:#fff;"
         "overflow-wrap:anywhere}img{max-width:100%;height:auto}img[data-src]{outline:1px dashed #888;min-width:24px;"
-        f"min-height:24px}}</style></head><body>{body}</body></html>"
+        "min-height:24px}a[data-href]{text-decoration:underline;color:#0b57d0;cursor:not-allowed}</style>"
+        f"<style>{styles}</style></head><body>{body}</body></html>"
     )
 
 

@@ -10,6 +10,9 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 AddressKind = Literal["email", "phone", "postal", "contact"]
+# How a message of a channel looks when it is shown: a mail with its views, a bubble on a telephone, a printed page, a
+# card inside an application.
+Preview = Literal["mail", "bubble", "page", "card"]
 
 
 @dataclass(frozen=True)
@@ -141,14 +144,42 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that went along; `kind` is its media type, `size` counts bytes. Its content is not shown."""
+
+    name: str
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a network counts a text: `units` of `coding` ("GSM-7", "UCS-2"), `left` until the next part begins.
+
+    `forcing` are the characters that made the coding the wider one, first come first.
+    """
+
+    coding: str
+    units: int
+    left: int
+    forcing: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A stored payload, taken apart for showing. `html` is the author's HTML, not yet made safe."""
+    """A stored payload, taken apart for showing. `html` is the author's HTML, not yet made safe.
+
+    `document` is the PDF that was handed over, for a channel whose messages are pages.
+    """
 
     subject: str = ""
     html: str = ""
     text: str = ""
     headers: Sequence[tuple[str, str]] = field(default_factory=tuple)
     parts: int = 1  # SMS segments, letter pages
+    attachments: Sequence[Attachment] = ()
+    measure: Measure | None = None
+    document: bytes = b""
 
 
 class Channel(Protocol):
@@ -156,6 +187,9 @@ class Channel(Protocol):
 
     `compile` and `encode` are pure. `send` may raise `TryLater` or `Misconfigured` only while it is certain that
     nothing of the batch was handed over; after that it returns one result per message, `Unknown` where it is not sure.
+
+    Optional: `preview: Preview` says how its messages look. Without it HTML is a mail, a message to a telephone a
+    bubble, one with a document a page, and everything else a card.
     """
 
     name: str

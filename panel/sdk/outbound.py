@@ -136,6 +136,7 @@ def request(
     timeout: float = 60.0,
     allow_local: bool = False,
     before: Callable[[], None] = lambda: None,
+    max_answer: int = MAX_ANSWER,
 ) -> Answer:
     """Make one request on a connection of its own and read the answer, all within `timeout` seconds of its sending.
 
@@ -161,7 +162,7 @@ def request(
         connection.request(method, target.path, body, lines)
         response = connection.getresponse()
         # An answer that began is an answer: its status stands even when the body breaks off.
-        return _read(response)
+        return _read(response, max_answer)
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswerError(f"{type(error).__name__}: {error}".strip(": ")) from None
     finally:
@@ -169,12 +170,12 @@ def request(
         connection.close()
 
 
-def _read(response: http.client.HTTPResponse) -> Answer:
+def _read(response: http.client.HTTPResponse, most: int) -> Answer:
     body, complete = b"", True
     try:
-        body = response.read(MAX_ANSWER + 1)
-        if len(body) > MAX_ANSWER:
-            body, complete = body[:MAX_ANSWER], False
+        body = response.read(most + 1)
+        if len(body) > most:
+            body, complete = body[:most], False
         elif response.length:
             complete = False
     except http.client.IncompleteRead as error:

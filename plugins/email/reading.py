@@ -7,7 +7,7 @@ import email.policy
 from email.header import decode_header
 from email.message import Message
 
-from panel.sdk.channels import Shown
+from panel.sdk.channels import Attachment, Shown
 
 
 def header_text(value: str) -> str:
@@ -37,11 +37,17 @@ def part_text(part: Message) -> str:
 
 
 def read_shown(payload: bytes) -> Shown:
-    """Subject, first HTML part, first text part, headers in order."""
+    """Subject, first HTML part, first text part, headers in order, and the files that went along."""
     mail = email.message_from_bytes(payload, policy=email.policy.compat32)
     html = text = ""
+    files: list[Attachment] = []
     for part in mail.walk():
-        if part.is_multipart() or part.get_content_disposition() == "attachment":
+        if part.is_multipart():
+            continue
+        if part.get_content_disposition() == "attachment":
+            raw = part.get_payload(decode=True)
+            size = len(raw) if isinstance(raw, bytes) else 0
+            files.append(Attachment(header_text(part.get_filename() or ""), part.get_content_type(), size))
             continue
         kind = part.get_content_type()
         if kind == "text/html" and not html:
@@ -49,4 +55,4 @@ def read_shown(payload: bytes) -> Shown:
         elif kind == "text/plain" and not text:
             text = part_text(part)
     shown = tuple((name, header_text(value)) for name, value in mail.items())
-    return Shown(header_text(mail.get("Subject", "")), html, text, shown)
+    return Shown(header_text(mail.get("Subject", "")), html, text, shown, attachments=tuple(files))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from panel.sdk.channels import Shown, Skeleton, Slot, TemplateContent
+from panel.sdk.channels import Measure, Shown, Skeleton, Slot, TemplateContent
 from panel.sdk.merge import MergeField, TemplateError, split
 from plugins.sms.segments import count
 
@@ -60,4 +60,6 @@ def clean(text: str) -> str:
 
 def show_text(payload: bytes) -> Shown:
     text = payload.decode("utf-8", "replace")
-    return Shown(text=text, parts=max(1, count(text).parts))
+    counted = count(text)
+    measure = Measure(counted.coding, counted.units, counted.left, counted.forcing)
+    return Shown(text=text, parts=max(1, counted.parts), measure=measure)

@@ -89,8 +89,11 @@ def test_what_was_sent_is_proven_and_a_changed_value_is_not(
     assert shown.proven
     assert shown.payload == result.payload
     assert "דנה" in shown.html
-    assert PUBLIC_URL + "/c/" in shown.html
-    assert f'href="{PUBLIC_URL}' not in shown.html.replace("data-href", "")
+    assert PUBLIC_URL + "/c/" in shown.shown.html
+    assert 'title="https://shop.test/"' in shown.html
+    assert PUBLIC_URL not in shown.html
+    assert shown.remote_images == ["https://img.test/a.png"]
+    assert "https://img.test/a.png" in shown.common_images
     assert "/o/" not in shown.html
     assert ' src="' not in shown.html.replace("data-src", "")
     assert shown.document.index('<base target="_blank">') < shown.document.index("<title>")
