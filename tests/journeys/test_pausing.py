@@ -18,6 +18,7 @@ from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.deliver import deliver
+from panel.journeys.engine.persisting import persist
 from panel.journeys.engine.watchdog import findings
 from panel.journeys.models import Enrolment
 from panel.timeline.models import Event
@@ -270,7 +271,7 @@ def test_people_and_workers_at_once_send_nothing_twice_and_lose_nobody(
             if number % 4 == 0:
                 advance(5)
             elif number % 4 == 1:
-                delivering.persist(lambda session: do(session, runs[number // 4]))
+                persist(lambda session: do(session, runs[number // 4]))
             else:
                 deliver("email")
 

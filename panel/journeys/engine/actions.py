@@ -21,9 +21,12 @@ from panel.i18n import N_
 from panel.issues.operations import raise_issue, resolve_issue
 from panel.journeys.engine import crash
 from panel.journeys.engine.checks import Decision, decide_calls, lock_contacts
-from panel.journeys.engine.deliver import WIRE_LEASE, Claimed, claim, not_now, persist, wire_journal
+from panel.journeys.engine.claiming import Claimed, claim
+from panel.journeys.engine.marking import WIRE_LEASE, not_now
+from panel.journeys.engine.persisting import persist
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.verbs.calling import ACTION
+from panel.journeys.engine.wire import wire_journal
 from panel.messages.models import Message
 from panel.plugin_manager import manager
 from panel.sdk.channels import Deferred, Failed, Outgoing, Result, Sent, Unknown

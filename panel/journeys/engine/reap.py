@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -18,7 +16,7 @@ from panel.i18n import N_
 from panel.issues.operations import raise_issue
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.turns import repeat
-from panel.journeys.engine.wire import DeadJournal, dead_journals, living_journals
+from panel.journeys.engine.wire import DeadJournal, dead_journals, living_journals, wire_folder
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.plugin_manager import manager
@@ -40,19 +38,15 @@ def due(connection: Connection, now: datetime) -> int:
     expired = connection.execute(
         select(Message.id).where(Message.status.in_(("claimed", "on_wire")), Message.lease_until < now).limit(1)
     ).first()
-    return 1 if expired is not None or next(dead_journals(_folder()), None) is not None else 0
+    return 1 if expired is not None or next(dead_journals(wire_folder()), None) is not None else 0
 
 
 def reap() -> int:
     """Settle what dead workers left; returns how many rows changed. Needs an application context."""
     changed = 0
-    for journal in list(dead_journals(_folder())):
+    for journal in list(dead_journals(wire_folder())):
         changed += _settle_journal(journal)
     return changed + _settle_expired()
-
-
-def _folder() -> Path:
-    return Path(current_app.instance_path) / "wire"
 
 
 def _settle_journal(journal: DeadJournal) -> int:
@@ -107,7 +101,7 @@ def _settle(
     with writing() as session:
         now = clock.now()
         rows = rows_of(session, query.where(Message.id.in_([row["id"] for row in found])).with_for_update())
-        _release(session, [row for row in rows if row["status"] == "claimed"], now, living_journals(_folder()))
+        _release(session, [row for row in rows if row["status"] == "claimed"], now, living_journals(wire_folder()))
         for row in rows:
             token, result = results.get(row["id"], (None, None))
             if row["status"] != "claimed" and result is not None and row["attempt_token"] == token:

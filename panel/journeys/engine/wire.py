@@ -15,7 +15,10 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+
+from flask import current_app
 
 from panel.journeys.engine import crash
 from panel.sdk.channels import Deferred, Outgoing, Result, Sent, Unknown
@@ -192,3 +195,18 @@ def living_journals(folder: Path) -> set[str]:
         if (boot, space) == (boot_id(), pid_space()) and pid.isdigit() and process_start(int(pid)) == start:
             found.add(id_)
     return found
+
+
+def wire_folder() -> Path:
+    """Where the workers of this installation keep their journals."""
+    return Path(current_app.instance_path) / "wire"
+
+
+def wire_journal() -> WireJournal:
+    """This process's own journal. Needs an application context."""
+    return _journal_of(os.getpid(), str(wire_folder()))
+
+
+@cache
+def _journal_of(_pid: int, folder: str) -> WireJournal:
+    return WireJournal(Path(folder))

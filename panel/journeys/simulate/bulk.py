@@ -16,7 +16,8 @@ from panel.contacts.sets import among
 from panel.copying import update_rows
 from panel.db import connection_of, rows_of, table_of
 from panel.journeys.engine.checks import Decision, decide, decide_calls
-from panel.journeys.engine.deliver import Claimed, not_now
+from panel.journeys.engine.claiming import Claimed
+from panel.journeys.engine.marking import not_now
 from panel.journeys.engine.verbs.calling import ACTION
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.simulate.sender import TOKEN

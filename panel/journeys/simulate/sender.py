@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from panel.db import connection_of, rows_of, table_of
 from panel.journeys.engine.checks import decide, decide_calls
-from panel.journeys.engine.deliver import Claimed, not_now, not_rendered
+from panel.journeys.engine.claiming import Claimed
+from panel.journeys.engine.marking import not_now
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.verbs.calling import ACTION
+from panel.journeys.engine.written import not_rendered
 from panel.journeys.models import Journey
 from panel.journeys.simulate.installed import settings
 from panel.messages.facts import Person

@@ -18,6 +18,7 @@ from panel.issues.models import Issue
 from panel.jobs import bells
 from panel.journeys.by_hand import settle, start_by_hand
 from panel.journeys.engine import deliver as delivering
+from panel.journeys.engine import marking, persisting, wire
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.reap import reap
 from panel.messages.models import Message
@@ -71,7 +72,7 @@ def test_r10_a_worker_that_slept_past_its_lease_gives_back_what_it_had_not_begun
     world: World, queued: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued(3)
-    real = delivering._hand_over
+    real = delivering.hand_over
 
     def sleepy(*arguments: Any) -> Any:
         others_take_over(world)
@@ -80,7 +81,7 @@ def test_r10_a_worker_that_slept_past_its_lease_gives_back_what_it_had_not_begun
             sleep_past_the_lease(patch)
             return real(*arguments)
 
-    monkeypatch.setattr(delivering, "_hand_over", sleepy)
+    monkeypatch.setattr(delivering, "hand_over", sleepy)
     with clock.hold(world.now):
         deliver("email")
     assert world.sent() == []
@@ -92,14 +93,14 @@ def test_r10_it_goes_on_when_nobody_has_taken_its_messages(
     world: World, queued: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued(3)
-    real = delivering._hand_over
+    real = delivering.hand_over
 
     def slow(*arguments: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             sleep_past_the_lease(patch)
             return real(*arguments)
 
-    monkeypatch.setattr(delivering, "_hand_over", slow)
+    monkeypatch.setattr(delivering, "hand_over", slow)
     with clock.hold(world.now):
         deliver("email")
     assert len(world.sent()) == 3
@@ -157,7 +158,7 @@ def test_r19_nothing_is_handed_over_that_the_wire_journal_could_not_note(
     world: World, queued: Callable[[int], list[int]]
 ) -> None:
     queued(3)
-    journal = delivering.wire_journal()
+    journal = wire.wire_journal()
     real, journal._file = journal._file, os.open("/dev/full", os.O_WRONLY)
     try:
         with pytest.MonkeyPatch.context() as patch, clock.hold(world.now):
@@ -190,7 +191,7 @@ def test_r19_a_full_database_sends_nothing_and_goes_on_when_there_is_room(
         with writing() as session:
             session.connection().exec_driver_sql("PRAGMA max_page_count=1000000")
 
-    real = delivering.decide
+    real = marking.decide
 
     def growing(session: Any, *arguments: Any) -> Any:
         if not asked:
@@ -200,8 +201,8 @@ def test_r19_a_full_database_sends_nothing_and_goes_on_when_there_is_room(
             )
         return real(session, *arguments)
 
-    monkeypatch.setattr(delivering, "decide", growing)
-    monkeypatch.setattr(delivering.time, "sleep", room_again)
+    monkeypatch.setattr(marking, "decide", growing)
+    monkeypatch.setattr(persisting.time, "sleep", room_again)
     world.work()
     assert asked, "the database was full once"
     assert len(world.sent()) == 2
@@ -284,7 +285,7 @@ def test_r29_a_channel_that_misbehaves_hurts_nobody_but_itself(
 
 
 def test_r29_what_hangs_is_broken_into_but_never_before_a_mail_server_must_have_answered() -> None:
-    assert timedelta(seconds=bells.JOB_TIMEOUT) > delivering.WIRE_LEASE > timedelta(minutes=10)
+    assert timedelta(seconds=bells.JOB_TIMEOUT) > marking.WIRE_LEASE > timedelta(minutes=10)
 
 
 def test_r30_a_row_that_cannot_be_written_is_held_and_all_others_go_in_the_same_turn(
@@ -338,7 +339,7 @@ def test_a_stop_that_was_committed_while_the_mark_was_made_still_stops(
 ) -> None:
     """On SQLite nobody can write while the mark is made; there it comes just before it."""
     [contact, _] = queued(2)
-    real = delivering.decide
+    real = marking.decide
     told: list[bool] = []
 
     def meanwhile(session: Any, *arguments: Any) -> Any:
@@ -355,7 +356,7 @@ def test_a_stop_that_was_committed_while_the_mark_was_made_still_stops(
                 stop(other)
         return decided
 
-    monkeypatch.setattr(delivering, "decide", meanwhile)
+    monkeypatch.setattr(marking, "decide", meanwhile)
     world.work()
     assert len(world.sent()) == 1
     assert sorted(one.status for one in world.runs()) == ["finished", "stopped"]

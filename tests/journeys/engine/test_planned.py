@@ -12,7 +12,9 @@ from panel.consent.operations import suppress
 from panel.db import writing
 from panel.errors import UserError
 from panel.journeys import planned
-from panel.journeys.engine.deliver import _mark, _render, claim
+from panel.journeys.engine.claiming import claim
+from panel.journeys.engine.marking import mark
+from panel.journeys.engine.written import write_out
 from panel.journeys.models import StepRun
 from panel.plugin_manager import manager
 from panel.timeline.models import Event
@@ -183,8 +185,8 @@ def test_a_message_that_a_worker_has_in_hand_may_still_be_left_out_and_is_not_se
         refused("too_late", world, planned.send_now, message.id)
         world.do(planned.leave_out, message.id, by=ME)
         with writing() as session:
-            ready = _render(session, claimed, manager.current().channels()["email"])
-            assert _mark(session, ready) == []
+            ready = write_out(session, claimed, manager.current().channels()["email"])
+            assert mark(session, ready) == []
     assert world.messages()[0].status == "skipped"
 
 

@@ -1,0 +1,130 @@
+"""Handing marked messages to their channel. Whatever it raises, every message gets exactly one honest result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.db import connection_of, writing
+from panel.i18n import N_
+from panel.issues.operations import raise_issue, resolve_issue
+from panel.journeys.engine import breaker
+from panel.journeys.engine.claiming import Claimed
+from panel.journeys.engine.marking import WIRE_LEASE
+from panel.journeys.engine.results import store_results
+from panel.journeys.engine.wire import NotBegunError, WireJournal
+from panel.messages.models import Message
+from panel.sdk.channels import Channel, Deferred, Outgoing, Result, Unknown
+from panel.sdk.errors import Misconfigured, TryLater
+
+log = logging.getLogger(__name__)
+
+
+def expect(journal: WireJournal, going: Sequence[tuple[Claimed, Outgoing]], since: float) -> None:
+    tokens = {one.row["id"]: one.token for one, _ in going}
+
+    def renew(ids: Collection[int]) -> None:
+        """Hold on to what is still to come; raises LookupError when some of it is no longer ours."""
+        with writing() as session:
+            still = connection_of(session).execute(
+                update(Message)
+                .where(
+                    Message.id.in_(list(ids)),
+                    Message.status == "on_wire",
+                    Message.attempt_token.in_([tokens[id_] for id_ in ids]),
+                )
+                .values(lease_until=clock.now() + WIRE_LEASE)
+            )
+            if still.rowcount < len(ids):
+                raise LookupError("others have taken the messages in hand")
+
+    journal.expect(tokens, hold=WIRE_LEASE.total_seconds() / 8, renew=renew, since=since)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The connection itself failed; the channel rests."""
+
+    detail: str
+    after: timedelta | None
+    field: str | None = None  # set when it is misconfigured
+
+
+def hand_over(
+    channel: Channel, outgoing: Sequence[Outgoing], journal: WireJournal
+) -> tuple[list[Result], Trouble | None]:
+    """Hand batches to the channel. Whatever it raises, every message gets exactly one honest result."""
+    results: list[Result] = []
+    trouble: Trouble | None = None
+    size = max(1, channel.facts.batch_size)
+    for start in range(0, len(outgoing), size):
+        batch = outgoing[start : start + size]
+        if trouble is not None:
+            results += [Deferred(trouble.detail, trouble.after)] * len(batch)
+            continue
+        try:
+            journal.still_ours()
+            given = list(channel.send(batch, journal))
+        except TryLater as error:
+            trouble = Trouble(error.reason, error.after)
+            results += _nothing_left(batch, journal, Deferred(error.reason, error.after))
+        except Misconfigured as error:
+            trouble = Trouble(str(error), timedelta(minutes=10), error.field)
+            results += _nothing_left(batch, journal, Deferred(str(error), timedelta(minutes=10)))
+        except NotBegunError as error:
+            log.warning("a hand-over was broken off: %s", error)
+            results += [journal.verdict(one, str(error)) for one in batch]
+        except (Exception, SystemExit) as error:
+            log.exception("the channel %s failed in the middle of a hand-over", channel.name)
+            said = f"{type(error).__name__}: {error}"[:300]
+            # The journal knows which it was, unless this channel keeps none: then each may have been.
+            kept = any(one.message_id in journal.begun for one in batch)
+            results += [journal.verdict(one, said) if kept else Unknown(said) for one in batch]
+        else:
+            given += [Unknown("no answer from the channel")] * (len(batch) - len(given))
+            results += [
+                result if isinstance(result, Result) else journal.verdict(one, f"not a result: {result!r}"[:300])
+                for one, result in zip(batch, given[: len(batch)], strict=True)
+            ]
+    return results, trouble
+
+
+def _nothing_left(batch: Sequence[Outgoing], journal: WireJournal, result: Deferred) -> list[Result]:
+    """A channel that gives up says that nothing was handed over. What it noted as accepted before is believed more."""
+    accepted = journal.answers.keys()
+    return [journal.verdict(one, result.detail) if one.message_id in accepted else result for one in batch]
+
+
+def conclude(
+    session: Session,
+    channel: str,
+    outgoing: Sequence[Outgoing],
+    results: Sequence[Result],
+    trouble: Trouble | None,
+    tokens: Mapping[int, str],
+) -> None:
+    now = clock.now()
+    pairs = list(zip((one.message_id for one in outgoing), results, strict=True))
+    store_results(session, channel, pairs, now, tokens=tokens)
+    key = f"channel:{channel}"
+    if trouble is None:
+        breaker.well(session, channel)
+        resolve_issue(session, key)
+        resolve_issue(session, f"channel_missing:{channel}")
+        return
+    until = breaker.trouble(session, channel, trouble.detail, now, trouble.after)
+    raise_issue(
+        session,
+        key,
+        code="channel_in_trouble",
+        sentence=N_("Messages by %(channel)s are waiting: %(detail)s. We try again by ourselves."),
+        params={"channel": channel, "detail": trouble.detail[:300], "until": until.isoformat()},
+        severity="error" if trouble.field is not None else "warning",
+        now=now,
+    )

@@ -1,0 +1,159 @@
+"""The last checks, and the mark `on_wire`: what may go, what may not and why, what must wait and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.contacts.sets import among
+from panel.copying import update_rows
+from panel.db import connection_of, db, reading
+from panel.journeys.engine import crash
+from panel.journeys.engine.checks import Decision, decide, lock_contacts
+from panel.journeys.engine.claiming import Claimed
+from panel.journeys.engine.ending import end_runs
+from panel.journeys.engine.lastlook import touched_since
+from panel.journeys.engine.persisting import persist
+from panel.journeys.models import Enrolment
+from panel.messages.models import Message
+from panel.messages.rendering import Rendered
+from panel.sdk.channels import Outgoing
+from panel.timeline.operations import NewEvent, record_many
+
+# Longer than the longest hand-over: SMTP may take 10 minutes to answer (RFC 5321). Renewed after an eighth of it.
+WIRE_LEASE = crash.lease(timedelta(minutes=12))
+COMMITS_WITHIN = timedelta(minutes=1)  # a writer notes the moment, then commits: seldom later than this
+
+
+def mark(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[tuple[Claimed, Outgoing]]:
+    """The last checks, and `on_wire` for what may go. Nothing may be handed over before this is committed."""
+    now = clock.now()
+    connection = connection_of(session)
+    lock_contacts(session, sorted({one.row["contact_id"] for one, _ in ready}))
+    tokens = {one.row["id"]: one.token for one, _ in ready}
+    # Locked, so that no reaper takes them from us between this look and the mark. Already `on_wire` is what we marked
+    # in a commit whose answer was lost with the connection: it is ours still, and nothing of it was begun.
+    query = (
+        select(Message.id, Message.attempt_token)
+        .where(among(session, Message.id, tokens), Message.status.in_(("claimed", "on_wire")))
+        .order_by(Message.id)
+        .with_for_update()
+    )
+    ours = {id_ for id_, token in connection.execute(query) if token == tokens[id_]}
+    ready = [(one, text) for one, text in ready if one.row["id"] in ours]
+    decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
+    going = []
+    for one, text in ready:
+        decision = decisions[one.row["id"]]
+        if decision.verdict == "go":
+            going.append((one, text))
+        else:
+            not_now(session, one, decision, now)
+    if going:
+        until = now + WIRE_LEASE
+        columns = ("status", "reason", "wire_at", "lease_until", "skeleton", "values", "content_sha256", "subject",
+                   "language", "address")  # fmt: skip
+        rows = [
+            ("on_wire", None, now, until, text.skeleton_sha256, text.values, text.content_sha256, text.subject,
+             text.language, text.address, one.row["id"])
+            for one, text in going
+        ]  # fmt: skip
+        update_rows(connection, Message, columns, rows)
+    crash.point("before_on_wire_commit")
+    return [(one, _outgoing(one, text)) for one, text in going]
+
+
+def _outgoing(one: Claimed, text: Rendered) -> Outgoing:
+    row = one.row
+    return Outgoing(row["id"], row["our_message_id"], text.address, text.payload, text.language, row["attempt"] + 1)
+
+
+def last_look(going: list[tuple[Claimed, Outgoing]], since: datetime) -> list[tuple[Claimed, Outgoing]]:
+    """What was stored while the mark was being made is seen now: a stop or an opt-out that was committed before the
+    mark was stops the message still. On SQLite nobody can write in between."""
+    if not going or db.engine.dialect.name == "sqlite":
+        return going
+    with reading() as session:
+        rows = [one.row for one, _ in going]
+        touched = touched_since(session, rows, since - COMMITS_WITHIN)
+    if not touched:
+        return going
+
+    def look_again(session: Session) -> set[int]:
+        now = clock.now()
+        lock_contacts(session, sorted(touched))
+        again = [one for one, _ in going if one.row["contact_id"] in touched]
+        decisions = decide(session, [one.row for one in again], now)
+        called_off = set()
+        for one in again:
+            decision = decisions[one.row["id"]]
+            # Limits and hours were right when they were judged; this message itself counts by now.
+            if decision.verdict in ("end", "cancel", "skip") and decision.reason not in (
+                "skipped_limit",
+                "skipped_hours",
+            ):
+                not_now(session, one, decision, now)
+                connection_of(session).execute(update(Message).where(Message.id == one.row["id"]).values(wire_at=None))
+                called_off.add(one.row["id"])
+        return called_off
+
+    called_off = persist(look_again)
+    return [(one, outgoing) for one, outgoing in going if outgoing.message_id not in called_off]
+
+
+def not_now(session: Session, one: Claimed, decision: Decision, now: datetime) -> None:
+    row, connection = one.row, connection_of(session)
+    mine = (Message.id == row["id"], Message.attempt_token == one.token)
+    history = {**(row["detail"] or {})}
+    if decision.verdict == "wait":
+        moved = {"reason": decision.reason, "at": now.isoformat(), **decision.detail}
+        history["postponed"] = [*history.get("postponed", []), moved][-20:]
+        later = max(decision.not_before or now, now + timedelta(seconds=1))
+        if decision.reason == "journey_paused":
+            later = row["not_before"]
+        connection.execute(
+            update(Message)
+            .where(*mine)
+            .values(status="queued", reason=decision.reason, not_before=later, lease_until=None, detail=history)
+        )
+        return
+    status = "skipped" if decision.verdict == "skip" or decision.reason == "excluded" else "cancelled"
+    connection.execute(
+        update(Message)
+        .where(*mine)
+        .values(status=status, reason=decision.reason, lease_until=None, detail={**history, **decision.detail})
+    )
+    skipped(session, [(row, decision.reason or "", decision.detail)], now)
+    if decision.verdict == "end" and row["enrolment_id"]:
+        ended = "excluded" if decision.reason == "excluded" else "stopped"
+        end_runs(session, [row["enrolment_id"]], ended, ended, now, detail={row["enrolment_id"]: dict(decision.detail)})
+
+
+def skipped(session: Session, rows: Sequence[tuple[Mapping[str, Any], str, Mapping[str, Any]]], now: datetime) -> None:
+    """The timeline says why not, and the run looks again."""
+    record_many(
+        session,
+        [
+            NewEvent(
+                row["contact_id"],
+                "message_skipped",
+                now,
+                {"channel": row["channel"], "reason": reason},
+                source="journeys",
+                message_id=row["id"],
+                enrolment_id=row["enrolment_id"],
+                starts_journeys=False,
+            )
+            for row, reason, _ in rows
+        ],
+    )
+    runs = [row["enrolment_id"] for row, _, _ in rows if row["enrolment_id"]]
+    if runs:
+        connection_of(session).execute(
+            update(Enrolment).where(Enrolment.id.in_(runs), Enrolment.status == "active").values(due_at=now)
+        )

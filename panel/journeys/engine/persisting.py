@@ -1,0 +1,32 @@
+"""Writing what must not be lost, however long the database is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from panel.db import writing
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def persist(write: Callable[[Session], T]) -> T:
+    """One writing transaction, however long the database takes to come back: what a provider answered must not be
+    lost, and what we hold must not stay behind. `write` may be called again after a commit whose answer was lost."""
+    pause = 0.05
+    while True:
+        try:
+            with writing() as session:
+                return write(session)
+        except DBAPIError as error:
+            if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+                raise
+            log.warning("the database asks us to wait: %s", error.orig)
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)

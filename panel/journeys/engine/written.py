@@ -1,0 +1,110 @@
+"""Writing the messages of a batch. What cannot be written is held or skipped with its reason, and stops no other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from panel import clock
+from panel.db import connection_of
+from panel.i18n import N_
+from panel.issues.operations import raise_issue
+from panel.journeys.engine.claiming import Claimed
+from panel.journeys.engine.marking import skipped
+from panel.journeys.models import Enrolment
+from panel.messages.models import Message
+from panel.messages.rendering import NotRendered, Rendered, Renderer
+from panel.sdk.channels import Channel
+
+log = logging.getLogger(__name__)
+
+
+def write_out(session: Session, claimed: Sequence[Claimed], channel: Channel) -> list[tuple[Claimed, Rendered]]:
+    """Write the messages. What cannot be written is held or skipped with its reason; one bad row stops no other."""
+    by_id = {one.row["id"]: one for one in claimed}
+    ready: list[tuple[Claimed, Rendered]] = []
+    refused: list[tuple[Claimed, NotRendered]] = []
+    for outcome in _rendered(session, [one.row for one in claimed], channel):
+        one = by_id[outcome.message_id]
+        if isinstance(outcome, Rendered):
+            ready.append((one, outcome))
+        else:
+            refused.append((one, outcome))
+    for one, outcome in refused:
+        not_rendered(session, one, outcome)
+    return ready
+
+
+def _rendered(
+    session: Session, rows: Sequence[Mapping[str, Any]], channel: Channel
+) -> Iterable[Rendered | NotRendered]:
+    config = current_app.config
+    try:
+        with session.begin_nested():
+            renderer = Renderer(
+                session, {channel.name: channel}, config["PANEL"].public_url, config["SECRET_KEY"], now=clock.now()
+            )
+            return renderer.render(rows)
+    except OperationalError:
+        raise
+    except (Exception, SystemExit) as error:
+        if len(rows) == 1:
+            log.exception("message %s cannot be written", rows[0]["id"])
+            return [NotRendered(rows[0]["id"], "held_missing_template", f"{type(error).__name__}: {error}"[:300])]
+        middle = len(rows) // 2
+        return [*_rendered(session, rows[:middle], channel), *_rendered(session, rows[middle:], channel)]
+
+
+SENTENCES = {
+    "held_missing_field": N_(
+        "%(journey)s, step %(step)s: a contact has no value for %(detail)s. Fill it in, then retry."
+    ),
+    "held_missing_template": N_(
+        "%(journey)s, step %(step)s: the text cannot be written (%(detail)s). Mend it, then retry."
+    ),
+}
+
+
+def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
+    now = clock.now()
+    row = one.row
+    connection = connection_of(session)
+    held = outcome.code.startswith("held")
+    code = {"skipped_missing_field": "failed_missing_field"}.get(outcome.code, outcome.code)
+    changed = connection.execute(
+        update(Message)
+        .where(Message.id == row["id"], Message.status == "claimed", Message.attempt_token == one.token)
+        .values(
+            status="held" if held else "skipped",
+            reason=code,
+            lease_until=None,
+            detail={**(row["detail"] or {}), "missing": outcome.detail},
+            rules={**(row["rules"] or {}), "missing": outcome.detail},
+        )
+    ).rowcount
+    if not changed:
+        return
+    if held:
+        issue = raise_issue(
+            session,
+            f"{outcome.code}:{row['journey_id']}:{row['step_id']}:{outcome.detail}"[:200],
+            code=outcome.code,
+            sentence=SENTENCES[outcome.code],
+            params={"journey": row["journey_id"], "step": row["step_id"], "detail": outcome.detail},
+            journey_id=row["journey_id"],
+            step_id=row["step_id"],
+            now=now,
+        )
+        connection.execute(
+            update(Enrolment)
+            .where(Enrolment.id == row["enrolment_id"], Enrolment.status == "active")
+            .values(status="held", reason=outcome.code, held_issue=issue.id, due_at=None)
+        )
+    else:
+        skipped(session, [(row, code, {})], now)
