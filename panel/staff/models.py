@@ -47,6 +47,8 @@ class User(Base, UserMixin):
     digits: Mapped[str] = mapped_column(String(10), default="latin")  # latin | local
     theme: Mapped[str] = mapped_column(String(10), default="auto")  # auto | light | dark
     time_zone: Mapped[str] = mapped_column(String(60), default="Asia/Jerusalem")
+    # Which notices also come as mail: kinds of `rules.MAILED` with spaces between, or "default".
+    mailed: Mapped[str] = mapped_column(String(200), default="default", server_default="default")
     created_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]
 
@@ -80,6 +82,30 @@ class Notice(Base):
             postgresql_where=text("read_at IS NULL"),
         ),
         Index("ix_notices_contact_id", "contact_id"),
+    )
+
+
+class NoticeMail(Base):
+    """A notice that also goes out as mail, to one colleague, at most once: `claimed` is written before the mail is
+    handed over. States: waiting | claimed | sent | unknown (handed over without an answer) | failed."""
+
+    __tablename__ = "notice_mails"
+
+    notice_id: Mapped[int] = mapped_column(BigId, ForeignKey("notices.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(10), default="waiting")
+    due_at: Mapped[datetime]
+    claimed_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        Index(
+            "ix_notice_mails_open",
+            "due_at",
+            sqlite_where=text("state IN ('waiting', 'claimed')"),
+            postgresql_where=text("state IN ('waiting', 'claimed')"),
+        ),
+        Index("ix_notice_mails_user_id", "user_id", "claimed_at"),
     )
 
 

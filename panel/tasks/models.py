@@ -55,3 +55,25 @@ class Task(Base):
         Index("ix_tasks_to_remind", "remind_at", sqlite_where=_TO_REMIND, postgresql_where=_TO_REMIND),
         Index("ix_tasks_enrolment_id", "enrolment_id", sqlite_where=_OF_A_RUN, postgresql_where=_OF_A_RUN),
     )
+
+
+class Presence(Base):
+    """A colleague has a contact's page open: `seen_at` is the last sign of it, a few seconds apart while they look."""
+
+    __tablename__ = "presences"
+
+    contact_id: Mapped[int] = mapped_column(BigId, ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    seen_at: Mapped[datetime]
+    is_writing: Mapped[bool] = mapped_column(default=False)
+
+
+class CalendarFeed(Base):
+    """The secret address under which a colleague's calendar program reads their tasks. Only its hash is kept."""
+
+    __tablename__ = "calendar_feeds"
+
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    made_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]

@@ -13,5 +13,10 @@ from panel.models import load_models
 def test_the_migrations_end_where_the_models_are(app: Flask) -> None:
     load_models()
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        # The words of the search are made of what no model can say: FTS5, a tsvector kept by triggers.
+        opts = {
+            "compare_type": True,
+            "include_name": lambda name, kind, parents: not (kind == "table" and name.startswith("contact_words")),
+        }
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, Base.metadata) == []
