@@ -134,7 +134,7 @@ def move(
     if step_id not in {one for _, one in targets(session, run)}:
         raise UserError("no_such_target", N_("This contact cannot be moved to that step."))
     helping.move_to(session, [enrolment_id], step_id, by=by, now=moment)
-    live = _live(session, run["journey_id"])
+    live = live_program(session, run["journey_id"])
     return _moved(session, run, program, "journey_moved", step_name(live or program, step_id), moment, by)
 
 
@@ -209,7 +209,7 @@ def targets(session: Session, run: Any) -> list[tuple[bool, str]]:
     Nobody is moved into a variant of a test that was not given to them: it would falsify the test.
     """
     version_id, step_id, journey_id = run["version_id"], run["step_id"], run["journey_id"]
-    own, live = programs(session, [version_id]).get(version_id), _live(session, journey_id)
+    own, live = programs(session, [version_id]).get(version_id), live_program(session, journey_id)
     if own is None or live is None:
         return []
     here = own.steps.get(step_id or "")
@@ -230,7 +230,8 @@ def step_name(program: Program | None, step_id: str | None) -> str:
     return str((step and (step.get("name") or step.get("message"))) or step_id or "")
 
 
-def _live(session: Session, journey_id: str) -> Program | None:
+def live_program(session: Session, journey_id: str) -> Program | None:
+    """The live version of a journey, None when it has none."""
     version = session.scalar(select(Journey.live_version_id).where(Journey.id == journey_id))
     return programs(session, [version]).get(version) if version else None
 

@@ -72,11 +72,11 @@ def test_what_another_service_told_us_counts_only_without_hits_of_our_own():
     ("status", "reason", "kind", "icon", "tone"),
     [
         ("failed", "failed_address", "message_failed", "alert-triangle", "red"),
-        ("bounced", "bounced_hard", "message_bounced", "alert-triangle", "red"),
+        ("bounced", "bounced_hard", "message_bounced", "mail-x", "red"),
         ("skipped", "opted_out", "message_skipped", "bell-off", "choice"),
-        ("skipped", "skipped_limit", "message_skipped", "player-skip-forward", "amber"),
+        ("skipped", "skipped_limit", "message_skipped", "player-skip-forward", "outline"),
         ("sent", None, "message_complained", "flag", "complaint"),
-        ("unknown", "unknown", "message_unknown", "help-circle", "amber"),
+        ("unknown", "unknown", "message_unknown", "help-circle", "doubt"),
         ("held", "held_missing_field", "message_sent", "hand-stop", "amber"),
     ],
 )

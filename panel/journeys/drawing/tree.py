@@ -81,7 +81,7 @@ def walk(nodes: Sequence[Node]) -> Iterator[Node]:
 def between(program: Program, last: str | None, here: str | None) -> tuple[str | None, str | None, bool]:
     """Before, after: the steps around the one a run stands at, for a short picture. The last value says whether what
     comes after is open, because the step has several ways out."""
-    step = program["steps"].get(here or "")
+    step = program.get("steps", {}).get(here or "")
     if step is None:
         return last, None, False
     ways = {one or step.get("next") for one in branch_targets(step)}

@@ -8,8 +8,12 @@ from flask_admin import babel as admin_babel
 
 from panel.web import headers
 from panel.web.admin.audit import AuditView
+from panel.web.admin.card_consent import CardConsentView
+from panel.web.admin.card_edit import CardEditView
 from panel.web.admin.contact_card import ContactCardView
 from panel.web.admin.contacts import ContactsView
+from panel.web.admin.engagement import EngagementView
+from panel.web.admin.evidence import EvidenceView
 from panel.web.admin.experiments import ExperimentsView
 from panel.web.admin.explain import ExplainView
 from panel.web.admin.fields import FieldsView
@@ -20,18 +24,23 @@ from panel.web.admin.imports import ImportsView
 from panel.web.admin.issues import IssuesView
 from panel.web.admin.journeys import JourneysView
 from panel.web.admin.lists import ListsView
+from panel.web.admin.merge import MergeView
 from panel.web.admin.message_preview import MessagePreviewView
 from panel.web.admin.messages import MessagesView
 from panel.web.admin.notices import NoticesView
 from panel.web.admin.pages import PanelTheme
+from panel.web.admin.personal_message import PersonalMessageView
+from panel.web.admin.planned import PlannedView
 from panel.web.admin.plugins import PluginPagesView, PluginsView
 from panel.web.admin.restore import RestoreView
+from panel.web.admin.run import RunView
 from panel.web.admin.segments import SegmentsView
 from panel.web.admin.simulate import SimulateView
 from panel.web.admin.suppressions import SuppressionsView
 from panel.web.admin.tags import TagsView
 from panel.web.admin.tasks import TasksView
 from panel.web.admin.templates import TemplatesView
+from panel.web.admin.timeline_export import TimelineExportView
 from panel.web.admin.users import UsersView
 from panel.web.words import ours_first
 
@@ -62,6 +71,7 @@ def register(admin: Admin) -> None:
     admin.add_view(ContactsView())
     admin.add_view(ListsView())
     admin.add_view(SegmentsView())
+    admin.add_view(EngagementView())
     admin.add_view(TagsView())
     admin.add_view(FieldsView())
     admin.add_view(ImportsView())
@@ -75,6 +85,14 @@ def register(admin: Admin) -> None:
     admin.add_view(UsersView())
     admin.add_view(AuditView())
     admin.add_view(ContactCardView())
+    admin.add_view(EvidenceView())
+    admin.add_view(TimelineExportView())
+    admin.add_view(RunView())
+    admin.add_view(PersonalMessageView())
+    admin.add_view(PlannedView())
+    admin.add_view(CardEditView())
+    admin.add_view(MergeView())
+    admin.add_view(CardConsentView())
     admin.add_view(JourneysView())
     admin.add_view(SimulateView())
     admin.add_view(ExplainView())

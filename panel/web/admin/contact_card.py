@@ -36,7 +36,7 @@ from panel.web.timeline import card as cards
 from panel.web.timeline.bar import bar
 from panel.web.timeline.beside import beside
 from panel.web.timeline.reach import reachable
-from panel.web.timeline.steps import step_sentence
+from panel.web.timeline.steps import short_path, step_sentence
 from panel.web.timeline.why import answers, journeys_to_ask
 
 
@@ -322,4 +322,5 @@ def _run(run: cards.Inside, language: str) -> SimpleNamespace:
         step=step_sentence(run.resolved, run.step_id, language),
         enrolment_id=run.enrolment_id,
         at=None if run.wait.get("kind") == "task" else run.due_at,  # it looks once a day; that is no news
+        path=short_path(run, language),
     )

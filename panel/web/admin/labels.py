@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from panel.i18n import N_, gettext
 from panel.web.admin.base import chip
+from panel.web.timeline.statuses import status_of
 
 CHANNELS = {
     "email": (N_("Email"), "mail"),
@@ -16,19 +17,14 @@ CHANNELS = {
     "letter": (N_("Letter"), "file-text"),
     "*": (N_("Every channel"), "world"),
 }
-# words, tone, icon; a technical failure (red triangle) never looks like a person's choice (grey bell).
+# words, tone, icon of the states in the ledger; `message_state` also looks at the reason.
 MESSAGE_STATES = {
-    "queued": (N_("Waiting"), "", "hourglass"),
-    "claimed": (N_("Being sent"), "", "progress"),
-    "on_wire": (N_("Being sent"), "", "progress"),
-    "held": (N_("Stands still"), "amber", "player-pause"),
-    "sent": (N_("Sent"), "blue", "send"),
-    "delivered": (N_("Delivered"), "green", "checks"),
-    "failed": (N_("Technical failure"), "red", "alert-triangle"),
-    "bounced": (N_("Came back"), "red", "mail-x"),
-    "unknown": (N_("In doubt"), "amber", "help-circle"),
-    "skipped": (N_("Not sent"), "", "player-skip-forward"),
-    "cancelled": (N_("Cancelled"), "", "ban"),
+    code: (found.word, found.tone, found.icon)
+    for code in (
+        *("queued", "claimed", "on_wire", "held", "sent", "delivered", "failed", "bounced", "unknown", "skipped"),
+        "cancelled",
+    )
+    if (found := status_of(code))
 }
 SUPPRESSION_REASONS = {
     "unsubscribed": (N_("Unsubscribed"), "", "bell-off"),
@@ -50,6 +46,12 @@ def channel(code: str) -> Markup:
     """A channel with its icon; one that a plugin brought and that we have no word for keeps its own name."""
     words, icon_name = CHANNELS.get(code, (code, "send"))
     return chip(gettext(words), "", icon_name)
+
+
+def message_state(status: str, reason: str | None) -> Markup:
+    """What became of a message, as on the contact's page: the reason decides what it is called."""
+    found = status_of(status, reason)
+    return chip(gettext(found.word), found.tone, found.icon)
 
 
 def state(code: str, table: dict[str, tuple[str, str, str]]) -> Markup:

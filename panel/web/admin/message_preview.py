@@ -111,8 +111,7 @@ class MessagePreviewView(PanelView):
         if sent is None:
             abort(404)
         if request.method == "POST":
-            asked = [one for one in sent.remote_images if one.startswith(("http://", "https://"))]
-            document = sent.document_with(pictures.fetch(asked, sent.common_images).loaded)
+            document = sent.document_with(pictures.fetch(sent.remote_images, sent.common_images).loaded)
         else:
             document = sent.document
         return Response(document, headers=frame_headers(), mimetype="text/html")

@@ -69,7 +69,7 @@ class MessagesView(PanelModelView):
             filters.phone(row.address) if (row.address or "").startswith("+") else filters.email(row.address)
         ),
         "channel": lambda view, context, row, name: labels.channel(row.channel),
-        "status": lambda view, context, row, name: labels.state(row.status, labels.MESSAGE_STATES),
+        "status": lambda view, context, row, name: labels.message_state(row.status, row.reason),
         "reason": lambda view, context, row, name: reason_words(row),
         "our_message_id": lambda view, context, row, name: filters.code(row.our_message_id),
         "journey_id": lambda view, context, row, name: filters.code(row.journey_id),

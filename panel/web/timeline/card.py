@@ -26,7 +26,7 @@ from panel.contacts.models import (
     Tag,
 )
 from panel.journeys.language.program import Program
-from panel.journeys.models import Enrolment, Journey, JourneyVersion
+from panel.journeys.models import Enrolment, Journey, JourneyVersion, StepRun
 from panel.staff.models import User
 from panel.timeline.models import Event
 
@@ -66,6 +66,8 @@ class Inside:
     entered_at: datetime
     wait: Mapping[str, Any]
     resolved: Program
+    reason: str | None = None
+    last_step: str | None = None  # the step before the present one, as it was really taken
 
 
 @dataclass(frozen=True)
@@ -212,8 +214,16 @@ def _belongings(session: Session, ids: Sequence[int]) -> _Belongings:
 
 
 def _inside(session: Session, ids: Sequence[int]) -> list[Inside]:
+    last = (
+        select(StepRun.step_id)
+        .where(StepRun.enrolment_id == Enrolment.id)
+        .order_by(StepRun.seq.desc())
+        .limit(1)
+        .correlate(Enrolment)
+        .scalar_subquery()
+    )
     rows = session.execute(
-        select(Enrolment, Journey.name, Journey.state, JourneyVersion.number, JourneyVersion.resolved)
+        select(Enrolment, Journey.name, Journey.state, JourneyVersion.number, JourneyVersion.resolved, last)
         .outerjoin(Journey, Journey.id == Enrolment.journey_id)
         .outerjoin(JourneyVersion, JourneyVersion.id == Enrolment.version_id)
         .where(Enrolment.contact_id.in_(ids), Enrolment.status.in_(("active", "held")))
@@ -223,7 +233,7 @@ def _inside(session: Session, ids: Sequence[int]) -> list[Inside]:
     return [
         Inside(
             run.id, run.journey_id, name or run.journey_id, state or "live", run.status, number or 0, run.step_id,
-            run.phase, run.due_at, run.entered_at, run.wait or {}, resolved or {},
+            run.phase, run.due_at, run.entered_at, run.wait or {}, resolved or {}, run.reason, last_step,
         )
-        for run, name, state, number, resolved in rows
+        for run, name, state, number, resolved, last_step in rows
     ]  # fmt: skip

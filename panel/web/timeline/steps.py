@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from panel.i18n import N_, translate
+from panel.journeys import reasons
+from panel.journeys.drawing import between
+from panel.journeys.language import clauses, phrases
+from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.program import Program
 from panel.journeys.language.sentences import step_words
 from panel.web.timeline.words import trigger_words
+
+if TYPE_CHECKING:
+    from panel.web.timeline.card import Inside
 
 ICONS = {
     "send": "send",
@@ -35,10 +43,10 @@ ICONS = {
 }
 
 
-def step_sentence(program: Program | None, step_id: str | None, language: str) -> str:
+def step_sentence(program: Program | None, step_id: str | None, language: str, names: Labels = plain_names) -> str:
     """The step as a sentence; its identity when this version of the journey does not know it, "" for none."""
     step = (program or {}).get("steps", {}).get(step_id) if step_id else None
-    return step_words(step, language, program=program).rstrip(":") if step else step_id or ""
+    return step_words(step, language, names, program).rstrip(":") if step else step_id or ""
 
 
 def step_icon(verb: str) -> str:
@@ -58,3 +66,31 @@ def waiting_words(wait: Mapping[str, Any], language: str) -> str:
     if wait.get("kind") == "message":
         return translate(language, N_("Waits until the message is really out."))
     return translate(language, N_("Waits for this time to come."))
+
+
+@dataclass(frozen=True)
+class Short:
+    """The run in a few lines: the steps around the present one, whether a person paused it, what would stop it."""
+
+    before: str
+    here: str
+    after: str
+    is_open: bool  # what comes after depends on what happens at the present step
+    is_paused: bool
+    words: str  # why it stands still, "" when it does not
+    stops: str
+
+
+def short_path(run: Inside, language: str) -> Short:
+    before, after, is_open = between(run.resolved, run.last_step, run.step_id)
+    stops = [clauses.trigger(one, language) for one in run.resolved.get("stop_when") or () if one["on"] != "if"]
+    is_paused = run.status == "held" and run.reason == reasons.PAUSED
+    return Short(
+        step_sentence(run.resolved, before, language) if before in run.resolved.get("steps", {}) else "",
+        step_sentence(run.resolved, run.step_id, language),
+        step_sentence(run.resolved, after, language) if after else "",
+        is_open,
+        is_paused,
+        reasons.step_words(run.reason, language) if run.status == "held" and run.reason else "",
+        phrases.either(stops, language) if stops else "",
+    )
