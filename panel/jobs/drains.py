@@ -55,6 +55,7 @@ DRAINS: dict[str, Drain] = {
         Drain("plan", "panel.journeys.engine.plan:run", every=60.0),
         Drain("sync", "panel.sync.jobs:run", "panel.sync.jobs:due", every=10.0),
         Drain("simulations", "panel.journeys.simulate.work:run", "panel.journeys.simulate.work:due"),
+        Drain("segments", "panel.segments.ready:run", "panel.segments.ready:due", every=60.0),
         Drain("imports", "panel.imports.jobs:run", "panel.imports.jobs:due"),
     )
 }

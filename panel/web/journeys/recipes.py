@@ -130,6 +130,47 @@ RECIPES = (
         },
     ),
     Recipe(
+        "wake_up",
+        "moon",
+        N_("Wake up who goes quiet"),
+        N_("For whom nothing has happened for three times as long as usual: a mail, a week later another"
+           " one, then a note. It ends as soon as they are there again."),
+        "wake_up",
+        """  purpose: marketing
+  start_when:
+    - becomes_true: {{rhythm: going_quiet}}
+      check: daily at 09:00
+  entry_limit: 50 per day
+  re_enter: after 3 months
+  stop_when:
+    - if: {{rhythm: woke_up}}
+      reason: {awake}
+  review_after: 6 months
+  steps:
+    - send:
+        via: email
+        subject: {miss}
+        text: {miss_text}
+      id: miss
+    - wait: 1 week
+    - send:
+        via: email
+        subject: {last}
+        text: {last_text}
+      id: last
+    - wait: 1 week
+    - note: {silent}
+""",
+        {
+            "awake": N_("is there again"),
+            "miss": N_("We have not heard from you for a while"),
+            "miss_text": N_("Hello [[first name|friend]], is everything all right? We would love to hear from you."),
+            "last": N_("Shall we stay in touch?"),
+            "last_text": N_("Hello [[first name|friend]], one line is enough: what would you like to hear from us?"),
+            "silent": N_("Went quiet, and did not answer two mails."),
+        },
+    ),
+    Recipe(
         "blank",
         "file-code",
         N_("Empty"),
