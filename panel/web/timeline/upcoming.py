@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from markupsafe import Markup
@@ -36,6 +36,12 @@ class Coming:
     why: Markup | None = None
     journey_id: str | None = None
     is_late: bool = False
+    message_id: int | None = None
+    is_personal: bool = False
+    is_movable: bool = False
+    is_ahead: bool = False  # more than a minute: "now" would make a difference
+    run_id: int | None = None
+    until: str = ""  # the end of a wait as the page shows it: whoever moves it names it
 
 
 class ToDo(Protocol):
@@ -71,11 +77,16 @@ def _message(message: MessageFact, reader: Reader) -> Coming:
     if message.reason:
         known = message.reason in message_reasons.SENTENCES
         remark = (message_reasons.words if known else journey_reasons.step_words)(message.reason, language)
+    goes = message.not_before is not None and message.not_before <= clock.now() + timedelta(minutes=1)
+    if message.journey_id is None and goes and message.status == "queued" and not remark:
+        remark = translate(language, N_("Goes out now."))
     why = None
     if message.journey_id:
         why = words.fill(
             language, N_("From the journey %(journey)s"), {"journey": message.journey or message.journey_id}
         )
+    elif message.written_by:
+        why = words.fill(language, N_("Written by %(name)s"), {"name": message.written_by})
     return Coming(
         f"m{message.id}",
         "hand-stop" if held else words.channel_icon(message.channel),
@@ -85,6 +96,10 @@ def _message(message: MessageFact, reader: Reader) -> Coming:
         remark,
         why,
         message.journey_id,
+        message_id=message.id if message.status != "on_wire" else None,
+        is_personal=message.journey_id is None,
+        is_movable=message.status == "queued",
+        is_ahead=not goes,
     )
 
 
@@ -117,4 +132,11 @@ def _run(run: Inside, reader: Reader) -> Coming:
         remark,
         None,
         run.journey_id,
+        run_id=run.enrolment_id,
+        until=str(run.wait.get("until") or "") if _can_be_moved(run) else "",
     )
+
+
+def _can_be_moved(run: Inside) -> bool:
+    waits = run.phase == "waiting" and run.wait.get("kind") in ("wait", "wait_for")
+    return waits and run.status == "active" and run.state != "paused"
