@@ -27,19 +27,19 @@ BATCH = 1_000
 def run(url: str) -> Result:
     rounds = number("ROUNDS", 9)
     logging.disable(logging.ERROR)
-    whole = sending.message_row
+    whole = sending.Letter.message
     poison: set[int] = set()
 
-    def poisoned(id_: int, batch: Any, one: Any, *rest: Any, **more: Any) -> dict[str, Any]:
+    def poisoned(letter: sending.Letter, id_: int, one: Any, *rest: Any, **more: Any) -> sending.Planned:
         if one.contact_id in poison:
             raise ValueError("poison")
-        return whole(id_, batch, one, *rest, **more)
+        return whole(letter, id_, one, *rest, **more)
 
     with tempfile.TemporaryDirectory(prefix="panel-bench-") as folder:
         app = application(url, Path(folder))
         with app.app_context():
             contacts = set_up(BATCH)
-            sending.message_row = poisoned  # type: ignore[assignment]
+            sending.Letter.message = poisoned  # type: ignore[method-assign, assignment]
             times: dict[bool, list[float]] = {False: [], True: []}
             calls: dict[bool, int] = {}
             for at in range(rounds * 2 + 2):
@@ -56,7 +56,7 @@ def run(url: str) -> Result:
                 calls[bool(at % 2)] = sum(one.callcount for one in counted.getstats())
                 clear()
             db.engine.dispose()
-            sending.message_row = whole
+            sending.Letter.message = whole  # type: ignore[method-assign]
     more = {"batch": BATCH, "us_with": times[True][1:-1], "us_without": times[False][1:-1]}
     note = f"one poison in {BATCH:,} costs its batch {(calls[True] / calls[False] - 1) * 100:.1f} % more work"
     ratio = calls[False] / calls[True]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.copying import put_rows, update_rows
+from panel.copying import from_json, put_rows, update_rows
 from panel.db import from_micros, writing
 from panel.journeys.engine import crash, marks
 from panel.journeys.engine.claims import claim, count_due, moment_of
@@ -37,19 +36,16 @@ from panel.journeys.engine.following import already_done, begins_as, key_of, vis
 from panel.journeys.engine.holding import hold_alone, hold_broken, hold_with_issues, is_the_databases, whose_turn
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import Program, live, programs
-from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run
+from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run, Visit
 from panel.journeys.engine.turns import repeat, uncollected
 from panel.journeys.engine.undecided import LOOK_AGAIN, tell_undecided
 from panel.journeys.engine.verbs import VERBS
-from panel.journeys.engine.verbs.sending import store_messages
+from panel.journeys.engine.verbs.sending import Planned, store_messages
 from panel.journeys.models import Enrolment, StepRun
 
 BATCH = 2000
 REPORTED_LATE = timedelta(days=31)  # a stop may have happened this long before our entry and still be news
-TRACE_COLUMNS = (
-    *("enrolment_id", "seq", "step_id", "path", "version_id", "kind", "outcome", "reason", "detail", "began_at"),
-    "ended_at",
-)
+TRACE_COLUMNS = Visit._fields
 ENROLMENT_COLUMNS = ("step_id", "step_began_at", "seq", "phase", "due_at", "wait")
 # Steps that change nothing but their runs and the messages that are planned: one run can be set apart while they go on.
 TOUCH_ONLY_THEIR_RUN = frozenset({"send", "reach", "wait", "wait_for", "if", "choose", "go_to", "stop"})
@@ -112,41 +108,22 @@ class Batch:
         self.persons = people(session, {row[2] for row in rows})
         self.programs = programs(session, {row[3] for row in rows})
         self.live: dict[str, Program] = {one.id: one.program for one in live(session)}
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[Planned] = []
         self._told: set[str] = set()
         self._flips: dict[int, datetime] = {}  # per run: when time alone may fulfil one of its stop conditions
         self.shared: dict[Any, Any] = {}  # what verbs work out once for many runs
         self._zones: dict[tuple[int, str | None], tuple[ZoneInfo, str]] = {}
         self._versions = [row[3] for row in rows]
         self._moment = moment_of(self.connection.dialect.name)
-        self.runs = [self._run(*row) for row in rows]
+        self._carried = {text: from_json(text or "{}") for text in {row[10] for row in rows}}  # most carry the same
+        self.runs = [self._run(row) for row in rows]
 
-    def _run(
-        self,
-        id_: int,
-        journey_id: str,
-        contact_id: int,
-        version_id: int,
-        step_id: str | None,
-        phase: str,
-        seq: int,
-        entered_at: Any,
-        step_began_at: Any,
-        wait: str | None,
-        data: str | None,
-        depth: int,
-        priority: int,
-    ) -> Run:
-        program = self.programs[version_id]
-        person = self.persons.get(contact_id)
-        newest = self.live.get(journey_id)
-        if newest is not None and (newest.version_id == version_id or not newest.moves_people):
+    def _run(self, row: Sequence[Any]) -> Run:
+        program, person, newest = self.programs[row[3]], self.persons.get(row[2]), self.live.get(row[1])
+        if newest is not None and (newest.version_id == program.version_id or not newest.moves_people):
             newest = None
-        zone, zone_from = self._zone(program, person)
-        return Run(
-            id_, journey_id, contact_id, program, step_id, phase, seq, self._moment(entered_at),
-            self._moment(step_began_at), wait, data, depth, priority, person, zone, zone_from, newest,
-        )  # fmt: skip
+        zone = self._zone(program, person)
+        return Run(row, self._moment, self._carried[row[10]], program, newest, person, zone)
 
     def _zone(self, program: Program, person: Person | None) -> tuple[ZoneInfo, str]:
         place = (program.version_id, person.time_zone if person is not None else None)
@@ -278,7 +255,7 @@ class Batch:
         if is_the_databases(error):
             raise error
         visit = f"enrolment:{run.id}:{run.seq}"
-        self.messages = [m for m in self.messages if f"{m['dedupe_key']}:".partition(f"{visit}:")[1] == ""]
+        self.messages = [m for m in self.messages if f"{m.dedupe_key}:".partition(f"{visit}:")[1] == ""]
         hold_alone(run, error)
 
     def _take_together(self, program: Program, step: Mapping[str, Any], group: list[Run]) -> None:
@@ -331,7 +308,7 @@ class Batch:
             visits[row.enrolment_id].append(visit(known[row.version_id], row.step_id, row.detail))
         kept = []
         for run in group:
-            now = [visit(known.get(one["version_id"], run.program), one["step_id"], one["detail"]) for one in run.trace]
+            now = [visit(known.get(one.version_id, run.program), one.step_id or "", one.detail) for one in run.trace]
             if run in moved and key_of(run.step) in already_done([*visits[run.id], *now]):
                 run.finish("already_done", self.now)
             else:
@@ -343,7 +320,7 @@ class Batch:
             store_messages(self)
         trace = [row for run in self.runs for row in run.trace]
         if trace:
-            put_rows(self.connection, StepRun, TRACE_COLUMNS, map(itemgetter(*TRACE_COLUMNS), trace))
+            put_rows(self.connection, StepRun, TRACE_COLUMNS, trace)
         hold_with_issues(self.session, self.runs, self.now)
         ended: dict[tuple[str, str], list[Run]] = defaultdict(list)
         for run in self.runs:
@@ -357,7 +334,7 @@ class Batch:
                 status,
                 reason,
                 self.now,
-                detail={run.id: run.end_detail for run in runs},
+                detail={run.id: dict(run.end_detail) for run in runs},
             )
 
     def _write_runs(self) -> None:

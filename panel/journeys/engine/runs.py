@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from panel.copying import from_json
@@ -13,71 +12,68 @@ from panel.journeys.engine.facts import Person
 from panel.journeys.engine.following import following
 from panel.journeys.engine.programs import Program
 
+NOTHING: Mapping[str, Any] = {}  # shared: never written into
 MAX_STEPS_AT_ONCE = 100  # without a wait in between: a circle that `go_to` limits did not stop
+
+
+class Visit(NamedTuple):
+    """A line of the trace, in the order in which it is written: one visit of one step."""
+
+    enrolment_id: int
+    seq: int
+    step_id: str | None
+    path: str
+    version_id: int
+    kind: str
+    outcome: str
+    reason: str | None
+    detail: Mapping[str, Any]
+    began_at: datetime
+    ended_at: datetime
 
 
 class Run:
     """One active enrolment. Verbs call `finish`, `wait_until`, `hold` or `end`; nothing here touches the database.
 
-    `wait` and `data` come as the JSON that is stored, and are read only when somebody asks for them: most steps of most
-    runs never look at what the run carries along.
+    What a run carries along comes as the JSON that is stored and as what that says, which it shares with all who carry
+    the same: a copy of its own is made only for who writes into `data`.
     """
 
     __slots__ = (
-        *("id", "journey_id", "contact_id", "program", "step_id", "phase", "seq", "entered_at", "step_began_at"),
-        *("depth", "priority", "person", "zone", "zone_from", "live", "settled", "due_at", "status", "reason"),
-        *(
-            "planned_at",
-            "end_detail",
-            "hold_code",
-            "hold_params",
-            "steps_taken",
-            "trace",
-            "_wait",
-            "_wait_text",
-            "_data",
-            "data_text",
-        ),
+        *("id", "journey_id", "contact_id", "program", "live", "person", "zone", "zone_from", "step_id", "phase"),
+        *("seq", "entered_at", "step_began_at", "depth", "priority", "data_text", "settled", "status", "reason"),
+        *("due_at", "planned_at", "steps_taken", "trace", "end_detail", "hold_code", "hold_params"),
+        *("_wait", "_wait_text", "_data", "_carried"),
     )
 
     def __init__(
         self,
-        id: int,  # noqa: A002
-        journey_id: str,
-        contact_id: int,
+        row: Sequence[Any],
+        moment: Callable[[Any], datetime],
+        carried: Mapping[str, Any],
         program: Program,
-        step_id: str | None,
-        phase: str,
-        seq: int,
-        entered_at: datetime,
-        step_began_at: datetime,
-        wait_text: str | None,
-        data_text: str | None,
-        depth: int,
-        priority: int,
-        person: Person | None,
-        zone: ZoneInfo,
-        zone_from: str,
         live: Program | None,
+        person: Person | None,
+        zone: tuple[ZoneInfo, str],
     ) -> None:
-        self.id, self.journey_id, self.contact_id = id, journey_id, contact_id
-        self.program, self.step_id, self.phase, self.seq = program, step_id, phase, seq
-        self.entered_at, self.step_began_at = entered_at, step_began_at
+        """`row` and `moment` as `claims` gives them; `zone` is the clock to go by and whose it is; `live` the version
+        to move to, when another one is live and people follow."""
+        (self.id, self.journey_id, self.contact_id, _, self.step_id, self.phase, self.seq, entered_at, step_began_at,
+         wait, data, self.depth, self.priority) = row  # fmt: skip
+        self.entered_at, self.step_began_at = moment(entered_at), moment(step_began_at)
+        self._wait_text, self.data_text, self._carried = wait or "{}", data or "{}", carried
+        self.program, self.live, self.person = program, live, person
+        self.zone, self.zone_from = zone
         self._wait: dict[str, Any] | None = None
         self._data: dict[str, Any] | None = None
-        self._wait_text, self.data_text = wait_text or "{}", data_text or "{}"
-        self.depth, self.priority = depth, priority
-        self.person, self.zone, self.zone_from = person, zone, zone_from
-        self.live = live  # the version to move to, when another one is live and people follow
-        self.settled, self.status = False, "active"
-        self.planned_at: datetime | None = None  # the moment for which what comes now was meant, when a wait is over
-        self.due_at: datetime | None = None
+        self.settled, self.status, self.steps_taken = False, "active", 0
         self.reason: str | None = None
-        self.end_detail: dict[str, Any] = {}
+        self.due_at: datetime | None = None
+        self.planned_at: datetime | None = None  # the moment for which what comes now was meant, when a wait is over
+        self.trace: tuple[Visit, ...] = ()
+        self.end_detail: Mapping[str, Any] = NOTHING
         self.hold_code: str | None = None
-        self.hold_params: dict[str, Any] = {}
-        self.steps_taken = 0
-        self.trace: list[dict[str, Any]] = []
+        self.hold_params: Mapping[str, Any] = NOTHING
 
     @property
     def wait(self) -> dict[str, Any]:
@@ -101,6 +97,11 @@ class Run:
         return self._data is not None
 
     @property
+    def carried(self) -> Mapping[str, Any]:
+        """`data`, only for looking."""
+        return self._carried if self._data is None else self._data
+
+    @property
     def step(self) -> Mapping[str, Any]:
         assert self.step_id is not None
         return self.program.steps[self.step_id]
@@ -113,29 +114,18 @@ class Run:
     def values(self) -> Mapping[str, Any]:
         return self.carried.get("run") or {}
 
-    @property
-    def carried(self) -> Mapping[str, Any]:
-        """`data`, only for looking: costs nothing when many runs carry the same."""
-        return self._data if self._data is not None else _read(self.data_text)
-
     def note(self, outcome: str, now: datetime, reason: str | None = None, **detail: Any) -> None:
         """Write this visit of the step into the trace."""
+        self._visited(outcome, now, reason, detail)
+
+    def _visited(self, outcome: str, now: datetime, reason: str | None, detail: Mapping[str, Any]) -> None:
         step, program = self.step, self.program
-        self.trace.append(
-            {
-                "enrolment_id": self.id,
-                "seq": self.seq,
-                "step_id": self.step_id,
-                "path": step.get("path", ""),
-                "version_id": program.version_id,
-                "kind": step["verb"],
-                "outcome": outcome,
-                "reason": reason,
-                "detail": detail,
-                "began_at": self.step_began_at,
-                "ended_at": now,
-            }
-        )
+        self.trace += (
+            Visit(
+                self.id, self.seq, self.step_id, step.get("path", ""), program.version_id, step["verb"], outcome,
+                reason, detail, self.step_began_at, now,
+            ),
+        )  # fmt: skip
 
     def finish(self, outcome: str, now: datetime, how: str = "next", reason: str | None = None, **detail: Any) -> None:
         """The step is over; go to what follows it by `how` (next, then, else, on_timeout, otherwise, option:<n>,
@@ -144,7 +134,7 @@ class Run:
         to, moved = following(self.program, self.live, finished, how)
         if moved:
             detail["moved_to_version"] = self.program.number if self.live is None else self.live.number
-        self.note(outcome, now, reason, **detail)
+        self._visited(outcome, now, reason, detail)
         if moved and self.live is not None:
             self.follow_live()
         self.move(to, now)
@@ -160,7 +150,7 @@ class Run:
         """Stand before `step_id`; None is the end of the journey."""
         self.seq += 1
         self.steps_taken += 1
-        self.step_id, self.phase, self.wait, self.step_began_at = step_id, "", {}, now
+        self.step_id, self.phase, self._wait, self.step_began_at = step_id, "", {}, now
         if step_id is None:
             self.end("finished", "finished", now)
 
@@ -188,10 +178,3 @@ class Run:
         self.settled = True
         self.status, self.reason, self.due_at = status, reason, None
         self.end_detail = detail
-
-
-@lru_cache(maxsize=2000)
-def _read(text: str) -> Mapping[str, Any]:
-    """Shared by all runs that carry the same along; only for looking."""
-    found: Mapping[str, Any] = from_json(text)
-    return found

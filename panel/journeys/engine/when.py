@@ -93,6 +93,8 @@ def when(session: Session, willing: Sequence[Willing], business: Company, now: d
 class Minute(NamedTuple):
     """What holds for every message that is planned within one minute."""
 
+    begins: datetime
+    ends: datetime
     not_before: datetime
     lasts: timedelta | None  # from when it is planned until it is too late; None when that minute is closed
     too_late_from: datetime  # of a closed minute: counted from the next opening
@@ -128,7 +130,8 @@ def minute(
         not_before = now  # the claim looks at this very moment, and leaves it out if it is closed
     else:
         not_before = first_allowed(hours, now, zone, is_holiday)
-    return Minute(not_before, too_late - begins if first == begins else None, too_late)
+    ends = begins + timedelta(minutes=1)
+    return Minute(begins, ends, not_before, too_late - begins if first == begins else None, too_late)
 
 
 def _decide(session: Session, one: Willing, calendar: HolidayCalendar, caps: Sequence[Cap], now: datetime) -> Decision:

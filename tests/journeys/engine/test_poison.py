@@ -42,14 +42,14 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _poison(monkeypatch: pytest.MonkeyPatch, contact_id: int) -> None:
-    whole = sending.message_row
+    whole = sending.Letter.message
 
-    def poisoned(id_: int, batch: Any, one: Any, *rest: Any, **more: Any) -> Any:
+    def poisoned(letter: sending.Letter, id_: int, one: Any, *rest: Any, **more: Any) -> Any:
         if one.contact_id == contact_id:
             raise ValueError("poison")
-        return whole(id_, batch, one, *rest, **more)
+        return whole(letter, id_, one, *rest, **more)
 
-    monkeypatch.setattr(sending, "message_row", poisoned)
+    monkeypatch.setattr(sending.Letter, "message", poisoned)
 
 
 def test_whose_turn_breaks_a_step_is_held_and_the_batch_is_not_begun_again(

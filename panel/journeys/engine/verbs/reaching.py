@@ -20,7 +20,7 @@ from panel.journeys.engine.lengths import add
 from panel.journeys.engine.reach import TemplateChannels, assess, in_order_of_preference, template_channels
 from panel.journeys.engine.runs import Run
 from panel.journeys.engine.verbs.awaiting import facts_for_waiting, look_again_at, what_came
-from panel.journeys.engine.verbs.sending import held_because, message_row
+from panel.journeys.engine.verbs.sending import Letter, held_because
 from panel.messages.models import Message
 
 if TYPE_CHECKING:
@@ -150,8 +150,10 @@ def _try_next(batch: Batch, step: Step, going_on: list[tuple[Run, Facts, int]], 
             _note(run, number, names[0] if names else attempt["via"], refusal)
         else:
             run.finish("timeout", batch.now, "otherwise", tried=run.wait.get("tried", []))
+    program = going_on[0][0].program
+    letters = {name: Letter(batch, program, step, name, found.version_id) for name in {one[2] for one in planned}}
     for id_, (run, number, channel) in zip(next_ids(batch.session, "messages", len(planned)), planned, strict=True):
-        row = message_row(id_, batch, run, step, channel, known[channel][run.contact_id], found.version_id, part=number)
+        row = letters[channel].message(id_, run, known[channel][run.contact_id], part=number)
         batch.messages.append(row)
         run.settled, run.phase, run.due_at = True, "sending", None
         run.wait = {
@@ -159,6 +161,6 @@ def _try_next(batch: Batch, step: Step, going_on: list[tuple[Run, Facts, int]], 
             "attempt": number,
             "message": id_,
             "channel": channel,
-            "planned": row["not_before"].isoformat(),
+            "planned": row.not_before.isoformat(),
             "tried": run.wait.get("tried", []),
         }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,9 +16,10 @@ from panel.db import next_ids
 from panel.journeys.engine.conditions import Needs, lookup
 from panel.journeys.engine.hours import hours_for
 from panel.journeys.engine.message_ids import installation_key, message_id
+from panel.journeys.engine.programs import Program
 from panel.journeys.engine.reach import Reach, assess, in_order_of_preference, template_channels
-from panel.journeys.engine.runs import Run
-from panel.journeys.engine.when import minute
+from panel.journeys.engine.runs import NOTHING, Run
+from panel.journeys.engine.when import Minute, minute
 from panel.messages.models import Message
 from panel.timeline.operations import NewEvent, record_many
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Step = Mapping[str, Any]
 
 THREE_DAYS = {"days": 3}
-NOTHING: dict[str, Any] = {}
 SETTLED = ("sent", "delivered", "failed", "bounced", "skipped", "cancelled")
 
 
@@ -54,31 +54,37 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
         orders = {}
     other = _other_addresses(batch, step, fresh) if step.get("to") else None
     reach = {name: assess(batch.session, contacts, name, purpose, at=other) for name in via}
-    ids = next_ids(batch.session, "messages", len(fresh))
     version_id = found.version_id if found else None
-    for id_, run in zip(ids, fresh, strict=True):
+    letters = {name: Letter(batch, program, step, name, version_id) for name in via}
+    for id_, run in zip(next_ids(batch.session, "messages", len(fresh)), fresh, strict=True):
         try:
-            known = {name: reach[name][run.contact_id] for name in orders.get(run.contact_id, via)}
-            _plan(batch, step, run, id_, known, version_id)
+            _plan(batch, run, id_, orders.get(run.contact_id, via), reach, letters)
         except Exception as error:
             batch.set_apart(run, error)
 
 
-def _plan(batch: Batch, step: Step, run: Run, id_: int, reach: Mapping[str, Reach], version_id: int | None) -> None:
+def _plan(
+    batch: Batch,
+    run: Run,
+    id_: int,
+    channels: Sequence[str],
+    reach: Mapping[str, Mapping[int, Reach]],
+    letters: Mapping[str, Letter],
+) -> None:
     """One run's message, on the first of its channels that reaches the contact."""
-    for channel, one in reach.items():
+    for channel in channels:
+        one = reach[channel][run.contact_id]
         if one.reason is None:
-            row = message_row(id_, batch, run, step, channel, one, version_id)
+            row = letters[channel].message(id_, run, one)
             batch.messages.append(row)
             run.settled, run.phase, run.due_at = True, "sending", None
-            run.wait = {"kind": "message", "message": row["id"], "planned": row["not_before"].isoformat()}
+            run.wait = {"kind": "message", "message": id_, "planned": row.not_before.isoformat()}
             return
     # Refused before it began: the ledger and the timeline say so, the journey goes on (language rule 2d.13).
-    channel, one = next(iter(reach.items()))
-    row = message_row(id_, batch, run, step, channel, one, version_id)
-    row |= {"status": "skipped", "reason": one.reason}
-    batch.messages.append(row)
-    run.finish("done", batch.now, reason=row["reason"], channel=channel, message="skipped")
+    channel = channels[0]
+    one = reach[channel][run.contact_id]
+    batch.messages.append(letters[channel].message(id_, run, one)._replace(status="skipped", reason=one.reason))
+    run.finish("done", batch.now, reason=one.reason, channel=channel, message="skipped")
 
 
 def _other_addresses(batch: Batch, step: Step, runs: list[Run]) -> dict[int, str]:
@@ -102,86 +108,87 @@ def _planned_at(run: Run, now: datetime) -> datetime:
     return now
 
 
-def message_row(
-    id_: int,
-    batch: Batch,
-    run: Run,
-    step: Step,
-    channel: str,
-    reach: Reach,
-    version_id: int | None,
-    *,
-    part: int | None = None,
-) -> dict[str, Any]:
-    """The ledger's row for one message. `part` numbers the messages of a step that sends several (`reach`)."""
-    visit = f"{run.id}:{run.seq}" if part is None else f"{run.id}:{run.seq}:{part}"
-    settings = run.program.settings
-    hours = hours_for(settings, channel, step.get("send_hours"))
-    planned_at = _planned_at(run, batch.now)
-    too_late = step.get("too_late_after") or settings.get("too_late_after") or THREE_DAYS
-    # Many runs of a batch share the minute and the zone: asked once. What is remembered keeps its keys alive.
-    place = (id(hours), id(too_late), planned_at.replace(second=0, microsecond=0), run.zone.key)
-    if (known := batch.shared.get(place)) is None:
-        found = minute(hours, planned_at, batch.now, run.zone, batch.business, too_late)
-        known = batch.shared[place] = (found, hours, too_late)
-    not_before, expires_at = known[0].not_before, known[0].expires_at(planned_at)
-    if (key := batch.shared.get("installation")) is None:
-        key = batch.shared["installation"] = installation_key(batch.session)
-    inline = None
-    if not step.get("message"):
-        inline = {"subject": step.get("subject") or "", "text": step.get("text") or ""}
-    return {
-        "id": id_,
-        "dedupe_key": f"enrolment:{visit}",
-        "our_message_id": message_id(key, visit, run.contact_id, run.entered_at),
-        "contact_id": run.contact_id,
-        "enrolment_id": run.id,
-        "journey_id": run.journey_id,
-        "step_id": run.step_id,
-        "channel": channel,
-        "purpose": run.program.resolved["purpose"],
-        "template_version_id": version_id,
-        "inline": inline,
-        "rules": _rules(batch, run, step, too_late),
-        "address": reach.address,
-        "status": "queued",
-        "reason": None,
-        "planned_at": planned_at,
-        "not_before": not_before,
-        "expires_at": expires_at,
-        "priority": run.priority,
-        "kind": "message",
-        "detail": NOTHING,
-        "attempt": 0,
-        "is_test": False,
-    }
+class Planned(NamedTuple):
+    """The ledger's row for one message, in the order in which it is written."""
+
+    id: int
+    dedupe_key: str
+    our_message_id: str
+    contact_id: int
+    enrolment_id: int
+    journey_id: str
+    step_id: str
+    channel: str
+    purpose: str
+    template_version_id: int | None
+    inline: Mapping[str, Any] | None
+    rules: Mapping[str, Any]
+    address: str | None
+    planned_at: datetime
+    not_before: datetime
+    expires_at: datetime | None
+    priority: int
+    status: str = "queued"
+    reason: str | None = None
+    kind: str = "message"
+    detail: Mapping[str, Any] = NOTHING
+    attempt: int = 0
+    is_test: bool = False
 
 
-def _rules(batch: Batch, run: Run, step: Step, too_late: Mapping[str, int]) -> dict[str, Any]:
-    """What the message must know when it goes; one and the same object for all that carry the same along."""
-    place = (run.program.version_id, step["id"], "" if run.has_data else run.data_text)
-    known: dict[str, Any] | None = None if run.has_data else batch.shared.get(place)
-    if known is None:
-        settings = run.program.settings
-        known = {
+class Letter:
+    """What the messages that one step sends on one channel have in common; `message` makes each of them."""
+
+    def __init__(self, batch: Batch, program: Program, step: Step, channel: str, version_id: int | None) -> None:
+        settings = program.settings
+        self.batch, self.step, self.channel, self.version_id = batch, step, channel, version_id
+        self.step_id, self.purpose = step["id"], program.resolved["purpose"]
+        self.hours = hours_for(settings, channel, step.get("send_hours"))
+        self.too_late = step.get("too_late_after") or settings.get("too_late_after") or THREE_DAYS
+        self.inline: Mapping[str, Any] | None = None
+        if not step.get("message"):
+            self.inline = {"subject": step.get("subject") or "", "text": step.get("text") or ""}
+        self.key = installation_key(batch.session)
+        self._rules = {
             "send_hours": step.get("send_hours"),
             "if_missing": step.get("if_missing") or settings.get("if_missing") or "hold",
             "on_unknown": step.get("on_unknown") or settings.get("on_unknown") or "ask",
             "ignore_limits": bool(step.get("ignore_limits")),
-            "too_late_after": dict(too_late),
-            "values": {"event": dict(run.event), "run": dict(run.values)},
+            "too_late_after": dict(self.too_late),
             **({"to": step["to"]} if step.get("to") else {}),
         }
-        if not run.has_data:
-            batch.shared[place] = known
-    return known
+        self._rules_of: dict[str, Mapping[str, Any]] = {}
+        self._minutes: dict[ZoneInfo, Minute] = {}
 
+    def message(self, id_: int, run: Run, reach: Reach, *, part: int | None = None) -> Planned:
+        """`part` numbers the messages of a step that sends several (`reach`)."""
+        visit = f"{run.id}:{run.seq}" if part is None else f"{run.id}:{run.seq}:{part}"
+        planned_at = _planned_at(run, self.batch.now)
+        minute = self._minute(planned_at, run.zone)
+        return Planned(
+            id_, f"enrolment:{visit}", message_id(self.key, visit, run.contact_id, run.entered_at),
+            run.contact_id, run.id, run.journey_id, self.step_id, self.channel, self.purpose, self.version_id,
+            self.inline, self.rules(run), reach.address, planned_at, minute.not_before, minute.expires_at(planned_at),
+            run.priority,
+        )  # fmt: skip
 
-MESSAGE_COLUMNS = (
-    *("id", "dedupe_key", "our_message_id", "contact_id", "enrolment_id", "journey_id", "step_id", "channel", "kind"),
-    *("purpose", "template_version_id", "inline", "rules", "address", "status", "reason", "detail", "planned_at"),
-    *("not_before", "expires_at", "priority", "attempt", "is_test"),
-)
+    def _minute(self, planned_at: datetime, zone: ZoneInfo) -> Minute:
+        """Hours and lateness. Runs come in the order of their moments, so the last minute of a zone is nearly always
+        the next one's as well."""
+        found = self._minutes.get(zone)
+        if found is None or not found.begins <= planned_at < found.ends:
+            found = minute(self.hours, planned_at, self.batch.now, zone, self.batch.business, self.too_late)
+            self._minutes[zone] = found
+        return found
+
+    def rules(self, run: Run) -> Mapping[str, Any]:
+        """What the message must know when it goes; one and the same object for all that carry the same along."""
+        found = None if run.has_data else self._rules_of.get(run.data_text)
+        if found is None:
+            found = {**self._rules, "values": {"event": dict(run.event), "run": dict(run.values)}}
+            if not run.has_data:
+                self._rules_of[run.data_text] = found
+        return found
 
 
 def store_messages(batch: Batch) -> None:
@@ -189,27 +196,28 @@ def store_messages(batch: Batch) -> None:
     decided = _decided_after_a_restore(batch)
     try:
         with batch.session.begin_nested():
-            put_rows(batch.connection, Message, MESSAGE_COLUMNS, map(itemgetter(*MESSAGE_COLUMNS), batch.messages))
+            put_rows(batch.connection, Message, Planned._fields, batch.messages)
     except IntegrityError:
         dialect = postgresql if batch.connection.dialect.name == "postgresql" else sqlite
         batch.connection.execute(
-            dialect.insert(Message).on_conflict_do_nothing(index_elements=["dedupe_key"]), batch.messages
+            dialect.insert(Message).on_conflict_do_nothing(index_elements=["dedupe_key"]),
+            [row._asdict() for row in batch.messages],
         )
     record_many(
         batch.session,
         [
             NewEvent(
-                row["contact_id"],
-                "message_settled" if row["id"] in decided else "message_skipped",
+                row.contact_id,
+                "message_settled" if row.id in decided else "message_skipped",
                 batch.now,
-                {"channel": row["channel"], **decided.get(row["id"], {"reason": row["reason"]})},
+                {"channel": row.channel, **decided.get(row.id, {"reason": row.reason})},
                 source="journeys",
-                message_id=row["id"],
-                enrolment_id=row["enrolment_id"],
+                message_id=row.id,
+                enrolment_id=row.enrolment_id,
                 starts_journeys=False,
             )
             for row in batch.messages
-            if row["status"] == "skipped" or row["id"] in decided
+            if row.status == "skipped" or row.id in decided
         ],
     )
 
@@ -219,18 +227,17 @@ def _decided_after_a_restore(batch: Batch) -> dict[int, dict[str, Any]]:
     Such a message is noted and not sent (see `panel.journeys.restoring`). Returns what the timeline shall say."""
     said = {run.id: run for run in batch.runs if run.carried.get("restored")}
     decided: dict[int, dict[str, Any]] = {}
-    for row in batch.messages if said else ():
-        run = said.get(row["enrolment_id"])
-        if run is None or row["status"] != "queued":
+    for at, row in enumerate(batch.messages if said else ()):
+        run = said.get(row.enrolment_id)
+        if run is None or row.status != "queued":
             continue
         went = run.carried["restored"]["what"] == "already"
-        row |= (
-            {"status": "sent", "reason": "settled_sent"}
-            if went
-            else {"status": "skipped", "reason": "settled_not_sent"}
-        )
+        if went:
+            batch.messages[at] = row._replace(status="sent", reason="settled_sent")
+        else:
+            batch.messages[at] = row._replace(status="skipped", reason="settled_not_sent")
         run.due_at = batch.now
-        decided[row["id"]] = {"outcome": "arrived" if went else "skip", "by": "person"}
+        decided[row.id] = {"outcome": "arrived" if went else "skip", "by": "person"}
     return decided
 
 
