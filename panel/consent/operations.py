@@ -27,6 +27,7 @@ from panel.timeline.operations import record_many
 
 # A bounce is a fact about one exact mailbox; every other block is meant for the person behind it.
 _EXACT = frozenset({rules.Suppressed.HARD_BOUNCE})
+ERASED = "erased"  # the source of a block that keeps an erased person from coming back
 
 
 def opt_in(
@@ -184,28 +185,34 @@ def lift(
     """Take the block off an address; False when there is none. A spam complaint cannot be lifted here."""
     moment = now or clock.now()
     rows = session.execute(
-        select(Suppression.id, Suppression.reason, Suppression.contact_id).where(
+        select(Suppression.id, Suppression.reason, Suppression.contact_id, Suppression.source).where(
             Suppression.address.in_({address, suppression_key(address)}),
             Suppression.channel == channel,
             Suppression.lifted_at.is_(None),
         )
     ).all()
-    if any(reason == rules.Suppressed.COMPLAINED for _, reason, _ in rows):
+    if any(reason == rules.Suppressed.COMPLAINED for _, reason, _, _ in rows):
         raise UserError(
             "complaint_stays",
             N_("This person reported a message as spam; the address stays blocked"),
+            address=address,
+        )
+    if any(reason == rules.Suppressed.LEGAL and source == ERASED for _, reason, _, source in rows):
+        raise UserError(
+            "erased_stays",
+            N_("The person behind this address asked to be erased; the address stays blocked"),
             address=address,
         )
     if not rows:
         return False
     session.execute(
         update(Suppression)
-        .where(Suppression.id.in_([id_ for id_, _, _ in rows]))
+        .where(Suppression.id.in_([id_ for id_, *_ in rows]))
         .values(lifted_at=moment, **({"note": note} if note else {}))
         .execution_options(synchronize_session=False)
     )
     data = {"address": address, "channel": channel}
-    known = next((contact_id for _, _, contact_id in rows if contact_id), None)
+    known = next((contact_id for _, _, contact_id, _ in rows if contact_id), None)
     record_many(
         session, [event_by(by, id_, "suppression_lifted", moment, data) for id_ in _owners(session, address, known)]
     )
@@ -228,7 +235,7 @@ def erase_contact(session: Session, contact_id: int, *, by: By = PANEL, now: dat
     if not erase(session, contact_id, by=by, now=now):
         return False
     for address in addresses:
-        suppress(session, ALL_CHANNELS, address, rules.Suppressed.LEGAL, source="erased", now=now, by=by, silent=True)
+        suppress(session, ALL_CHANNELS, address, rules.Suppressed.LEGAL, source=ERASED, now=now, by=by, silent=True)
     forget(session, contact_id)
     return True
 

@@ -18,8 +18,8 @@ _TAG = EventField("tag", N_("tag"), personal=False)
 _ACTION = EventField("action", N_("action"), personal=False)
 _AMOUNT = EventField("amount", N_("amount"), "money")
 _TITLE = EventField("title", N_("what to do"))
-_WHAT = EventField("what", N_("what"))
-_UNTIL = EventField("until", N_("until"), "moment", personal=False)
+_WHAT = EventField("what", N_("which message"))
+_UNTIL = EventField("until", N_("new time"), "moment", personal=False)
 _WHO = EventField("who", N_("who"), personal=False)
 
 CORE = (
@@ -59,10 +59,10 @@ CORE = (
               "ban", "consent", (_ADDRESS, _CHANNEL, _REASON), tone="bad", starts=False),
     EventType("suppression_lifted", N_("Block removed"), N_("%(address)s may be used for %(channel)s again"),
               "circle-check", "consent", (_ADDRESS, _CHANNEL), starts=False),
-    EventType("rest_began", N_("Nothing is sent for a while"), N_("Nothing is sent until %(until)s (%(scope)s)"), "moon",
-              "consent", (EventField("until", N_("until"), "date", personal=False),
-                          EventField("scope", N_("what"), personal=False),
-                          EventField("reason_words", N_("reason"))), tone="attention", starts=False),
+    EventType("rest_began", N_("Nothing is sent for a while"), N_("Nothing is sent until %(until)s (%(scope)s)"),
+              "moon", "consent", (EventField("until", N_("until"), "moment", personal=False),
+                                  EventField("scope", N_("what"), personal=False),
+                                  EventField("reason_words", N_("reason"))), tone="attention", starts=False),
     EventType("rest_ended", N_("The rest is over"), N_("The rest was ended; messages go out again"), "player-play",
               "consent", (), starts=False),
     EventType("address_first", N_("Main address chosen"), N_("%(address)s is the main one now"), "at", "profile",

@@ -60,6 +60,8 @@ HOW = {
     "report": N_("a report of the provider"),
     "wire_journal": N_("the worker's own notes"),
     "person": N_("a colleague"),
+    "marketing": N_("no marketing"),
+    "everything": N_("nothing at all"),
 }
 TRIGGERS = {
     "contact_created": N_("the contact was created"),
@@ -74,7 +76,7 @@ TRIGGERS = {
     "schedule": N_("the schedule"),
     "start_journey": N_("another journey"),
 }
-_CODES = frozenset({"how", "severity", "verdict", "outcome", "by", "because"})
+_CODES = frozenset({"how", "scope", "severity", "verdict", "outcome", "by", "because"})
 _LTR_FIELDS = frozenset({"url", "address", "email", "phone", "order", "page", "file", "link"})
 _NOTHING = Markup('<span class="text-secondary">…</span>')
 

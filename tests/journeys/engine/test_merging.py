@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,17 +13,15 @@ from sqlalchemy import select
 
 from panel import clock
 from panel.consent import operations as consent
-from panel.consent.models import Consent
 from panel.consent.queries import state_many
 from panel.contacts import belongings, operations
 from panel.contacts.merging import merge, unmerge
 from panel.contacts.models import Contact, ContactMerge
-from panel.db import Base, db, reading, rows_of, writing
+from panel.db import Base, reading, rows_of, writing
 from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.deliver import deliver
-from panel.journeys.models import Audience, AudienceState, Enrolment
-from panel.messages.models import Message
+from panel.journeys.models import Audience, AudienceState
 from panel.plugin_manager.models import PluginRecord
 from panel.tasks.operations import NewTask, create_task
 from panel.timeline.models import Event
