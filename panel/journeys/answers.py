@@ -28,7 +28,7 @@ from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels
 from panel.journeys.language.sentences import step_words as step_sentence
 from panel.journeys.models import JourneyVersion
-from panel.journeys.reasons import end_words, entry_words
+from panel.journeys.reasons import end_words, entry_words, step_words
 from panel.journeys.simulate.one import Asked, simulate
 from panel.journeys.simulate.story import Line, hours_words, reason_words
 from panel.timeline.models import Event
@@ -87,13 +87,17 @@ class Answerer:
         return found or ""
 
     def sent(self, message: Mapping[str, Any], program: Program | None) -> str:
-        return self.say(
+        said = self.say(
             N_("%(date)s: %(step)s. It went to %(address)s: %(outcome)s"),
             date=self.when(message["wire_at"]),
             step=self.step(program, message["step_id"]),
             address=message["address"] or message["channel"],
             outcome=reason_words(message["reason"] or message["status"], self.reader.language),
         )
+        steered = (message["detail"] or {}).get("steered", ())
+        if steered and steered[-1]["what"] in ("planned_sooner", "planned_later"):
+            said += " " + step_words("person_chose_moment", self.reader.language)
+        return said
 
     # 2. Why did she not?
 

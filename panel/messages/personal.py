@@ -279,7 +279,7 @@ def write(
                 "if_missing": "hold",
                 "too_late_after": TOO_LATE_AFTER,
                 **({"to": channel.address_kind} if draft.address else {}),
-                **({"answers": draft.answers} if draft.answers else {}),
+                **_answering(session, contact_id, draft),
             },
             language=draft.language,
             address=draft.address or None,
@@ -293,6 +293,14 @@ def write(
     )
     session.flush()
     return Written(id_, True)
+
+
+def _answering(session: Session, contact_id: int, draft: Draft) -> dict[str, Any]:
+    """What an answer must know: the message it answers, and the key that this one carried on the wire."""
+    mine = Message.contact_id.in_(aliases(session, contact_id))
+    asked = select(Message.our_message_id).where(Message.id == draft.answers, mine)
+    key = session.scalar(asked) if draft.answers else None
+    return {"answers": draft.answers, "answers_key": key} if key else {}
 
 
 def refuse(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Literal
@@ -138,7 +138,13 @@ class Renderer:
         place = (
             (channel.name, version, language, marketing)
             if version
-            else (channel.name, str((inline or {}).items()), language, marketing)
+            else (
+                channel.name,
+                str((inline or {}).items()),
+                language,
+                marketing,
+                (row["rules"] or {}).get("answers_key"),
+            )
         )
         found = self._contents.get(place)
         if found is None:
@@ -147,6 +153,8 @@ class Renderer:
                 content = choose(forms.get((version, channel.name), {}), language, self._company.language)
             else:
                 content = inline_content(inline, language or self._company.language) if inline else None
+                if content is not None and (answers := (row["rules"] or {}).get("answers_key")):
+                    content = replace(content, answers=answers)
             found = self._contents[place] = self._compile(content, channel, marketing)
         return found
 

@@ -36,12 +36,16 @@ class ChannelFacts:
 
 @dataclass(frozen=True)
 class TemplateContent:
-    """A template's content for one channel in one language, as its author wrote it, merge fields and all."""
+    """A template's content for one channel in one language, as its author wrote it, merge fields and all.
+
+    `answers` is our key of the message that this one answers (see `Outgoing.key`), for channels that can say so.
+    """
 
     subject: str = ""
     html: str = ""
     text: str = ""
     language: str = "en"
+    answers: str = ""
 
 
 @dataclass(frozen=True)

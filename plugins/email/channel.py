@@ -138,6 +138,9 @@ def _head(content: TemplateContent, account: Account, bulk: bool, boundary: str)
         head.append(Slot("seal", "seal"))
     head += [b"Message-ID: ", Slot("message_id", f"message_id:{account.domain}"), b"\r\n"]
     head += [b"Date: ", Slot("date", "date"), b"\r\n"]
+    if content.answers:
+        answered = headers.encode_message_id(content.answers, account.domain)
+        head += [b"In-Reply-To: ", answered, b"\r\nReferences: ", answered, b"\r\n"]
     head += [b"From: ", headers.encode_mailbox(account.from_name, account.from_address), b"\r\n"]
     head += [b"To: ", Slot("to", "address"), b"\r\n"]
     if account.reply_to:

@@ -1,6 +1,8 @@
 // The contact's page: news while the tab is visible, small changes swapped in without a jump, the message as it was sent
 // in a dialog. Everything here has a plain link or form beneath it.
 import { startKeys } from "./contact-keys.js";
+import { startLoadingParts } from "./engagement.js";
+import "./writing.js";
 
 const POLL = 10_000;
 const UNDO_FOR = 10_000;
@@ -23,13 +25,23 @@ async function lookForNews() {
 // Sends a form or follows a link, and swaps the contact's page in place of the old one.
 async function swap(url, options = {}) {
   const answer = await fetch(url, { credentials: "same-origin", ...options });
-  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = parsed.getElementById("contact-page");
-  if (!fresh) { location.assign(answer.url); return false; }
-  page().replaceWith(document.adoptNode(fresh));
-  startUndo();
-  return answer.url;
+  return put(new DOMParser().parseFromString(await answer.text(), "text/html"), answer.url);
 }
+
+const notices = (root) => [...root.querySelectorAll(".notice > .notice-close")].map((one) => one.parentElement);
+
+function put(parsed, url) {
+  const fresh = parsed.getElementById("contact-page");
+  if (!fresh) { location.assign(url); return false; }
+  // What the answer says above the page ("too late", "somebody was quicker") is said here too.
+  const said = notices(parsed);
+  for (const old of notices(document)) old.remove();
+  page().replaceWith(document.adoptNode(fresh));
+  page().before(...said.map((one) => document.adoptNode(one)));
+  startUndo();
+  return url;
+}
+window.panelTakePage = put; // writing.js has an answer in hand
 
 function startUndo() {
   const toast = document.querySelector("[data-undo]");
@@ -98,3 +110,4 @@ document.addEventListener("keydown", (event) => {
 
 if (page()) { startUndo(); startKeys(); setInterval(lookForNews, POLL); document.addEventListener("visibilitychange", lookForNews); }
 window.panelLookForNews = lookForNews;
+startLoadingParts();
