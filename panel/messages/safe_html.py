@@ -96,9 +96,10 @@ def safe_html(
 
 
 def image_addresses(cleaned: str) -> list[str]:
-    """Addresses of the images that `safe_html` did not load, each once, in order."""
+    """Web addresses of the images that `safe_html` did not load, each once, in order."""
     found = re.findall(r'<img\b[^>]*?\sdata-src="([^"]*)"', cleaned)
-    return list(dict.fromkeys(html.unescape(one) for one in found))
+    addresses = dict.fromkeys(html.unescape(one).strip() for one in found)
+    return [one for one in addresses if one.lower().startswith(("http://", "https://"))]
 
 
 def safe_styles(source: str) -> str:

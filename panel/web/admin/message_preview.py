@@ -7,8 +7,10 @@ from typing import Any
 from flask import Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from panel.contacts.models import Contact
 from panel.contacts.queries import names_of
 from panel.db import db, writing
 from panel.errors import UserError
@@ -79,6 +81,7 @@ class MessagePreviewView(PanelView):
         context: dict[str, Any] = {
             "message": message,
             "contact_name": names_of(db.session(), [message.contact_id]).get(message.contact_id, ""),
+            "public_id": db.session.scalar(select(Contact.public_id).where(Contact.id == message.contact_id)),
             "contact_url": contact_url(message.contact_id),
             "state": labels.message_state(message.status, message.reason),
             "channel": labels.channel(message.channel),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash
+from flask import flash, url_for
 from flask_admin.actions import action as bulk_action
 from flask_security import current_user
 from markupsafe import Markup
@@ -38,12 +38,24 @@ class MessagesView(PanelModelView):
     action_rights = {"arrived": "issues.settle", "send_again": "issues.settle", "skip": "issues.settle"}  # noqa: RUF012
     column_list = ("subject", "contact", "channel", "status", "reason", "planned_at")
     column_details_list = (
-        *("contact", "address", "channel", "status", "reason", "subject", "journey_id", "step_id", "planned_at"),
+        *(
+            "as_sent",
+            "contact",
+            "address",
+            "channel",
+            "status",
+            "reason",
+            "subject",
+            "journey_id",
+            "step_id",
+            "planned_at",
+        ),
         *("not_before", "sent_at", "delivered_at", "first_opened_at", "first_clicked_at", "bounced_at", "provider"),
         *("our_message_id", "attempt"),
     )
     column_labels = {  # noqa: RUF012
         "subject": lazy_gettext("Message"),
+        "as_sent": lazy_gettext("As it was sent"),
         "contact": lazy_gettext("Contact"),
         "channel": lazy_gettext("Channel"),
         "address": lazy_gettext("Address"),
@@ -64,6 +76,7 @@ class MessagesView(PanelModelView):
     }
     column_formatters = {  # noqa: RUF012
         "subject": lambda view, context, row, name: filters.person(view.label_of(row)),
+        "as_sent": lambda view, context, row, name: view.as_sent_link(row),
         "contact": lambda view, context, row, name: view.contact_link(row),
         "address": lambda view, context, row, name: (
             filters.phone(row.address) if (row.address or "").startswith("+") else filters.email(row.address)
@@ -108,6 +121,13 @@ class MessagesView(PanelModelView):
             self.prepare([row])
         words = row.contact_name or row.address or gettext("Contact %(n)s", n=row.contact_id)
         return Markup('<a href="{}">{}</a>').format(contact_url(row.contact_id), filters.person(words))
+
+    def as_sent_link(self, row: Any) -> Markup:
+        """The way to the very bytes; a message that never went out has none."""
+        if not row.skeleton:
+            return filters.NOTHING
+        url = url_for("as_sent.index", message_id=row.id)
+        return Markup('<a href="{}">{}</a>').format(url, gettext("Show as sent"))
 
     def export_value(self, row: Any, name: str) -> Any:
         if name == "contact":
