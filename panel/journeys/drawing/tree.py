@@ -90,6 +90,16 @@ def between(program: Program, last: str | None, here: str | None) -> tuple[str |
     return last, step.get("next"), False
 
 
+def way_words(program: Program, visit: Visit, step_id: str, language: str, names: Labels = plain_names) -> str:
+    """The way out that a visit took, as the picture calls it; "" for a step without ways out."""
+    step = program["steps"].get(step_id)
+    way = _way(step, visit) if step is not None else None
+    if step is None or way is None:
+        return ""
+    planter = _Planter(program, language, (), None, names)
+    return dict(planter.ways(step)).get(way, "")
+
+
 class _Planter:
     def __init__(
         self, program: Program, language: str, visits: Sequence[Visit], here: str | None, names: Labels
@@ -144,7 +154,7 @@ class _Planter:
     def _branches(self, step: Step, last: Visit | None) -> Iterator[Branch]:
         decided = last is not None and step["id"] != self.here and last.outcome not in _PASSED_OVER
         way = _way(step, last) if decided and last is not None else None
-        for key, words in self._ways(step):
+        for key, words in self.ways(step):
             nodes = tuple(self._node(one) for one in self._steps_of(step, key))
             taken = way == key if way is not None else (False if decided else None)
             yield Branch(words, nodes, taken, not nodes or nodes[-1].verb not in ("stop", "go_to"))
@@ -158,7 +168,7 @@ class _Planter:
         }.get(kind, (f"{path}/{key}", f"{path}/{step['verb']}/{key}"))
         return next((self.inside[one] for one in places if one in self.inside), [])
 
-    def _ways(self, step: Step) -> list[tuple[str, str]]:
+    def ways(self, step: Step) -> list[tuple[str, str]]:
         """(key, words) of the ways out of a step, in the order of the text; none for a step without branches."""
 
         def say(sentence: str, **params: Any) -> str:
@@ -187,7 +197,7 @@ class _Planter:
 
 
 def _way(step: Step, visit: Visit) -> str | None:
-    """Which way out a visit took, as the keys of `_ways` call it."""
+    """Which way out a visit took, as the keys of `ways` call it."""
     verb, detail = step["verb"], visit.detail or {}
     if verb == "if":
         return "then" if (detail.get("condition") or {}).get("result") else "else"

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from panel.i18n import current_language, lazy_gettext
 from panel.web.admin.pages import PanelView
+from panel.web.timeline.statuses import legend
 
 FOLDER = Path(__file__).parents[2] / "help"
 # In the order in which a newcomer needs them; topics not named here follow by name.
@@ -60,7 +61,7 @@ class HelpView(PanelView):
             abort(404)
         language = current_language()
         topics = [read(one, language) for one in names()]
-        return self.render("help/page.html", topic=read(topic, language), topics=topics)
+        return self.render("help/page.html", topic=read(topic, language), topics=topics, statuses=legend())
 
 
 @cache

@@ -13,6 +13,7 @@ from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.program import Program
 from panel.journeys.language.sentences import step_words
+from panel.timeline.registry import types
 from panel.web.timeline.words import trigger_words
 
 if TYPE_CHECKING:
@@ -43,10 +44,18 @@ ICONS = {
 }
 
 
-def step_sentence(program: Program | None, step_id: str | None, language: str, names: Labels = plain_names) -> str:
+def step_sentence(program: Program | None, step_id: str | None, language: str, names: Labels | None = None) -> str:
     """The step as a sentence; its identity when this version of the journey does not know it, "" for none."""
     step = (program or {}).get("steps", {}).get(step_id) if step_id else None
-    return step_words(step, language, names, program).rstrip(":") if step else step_id or ""
+    return step_words(step, language, names or known_names, program).rstrip(":") if step else step_id or ""
+
+
+def known_names(kind: str, name: str, language: str) -> str:
+    """Names of events by their labels, as far as they are known without asking the database."""
+    declared = types.get(name) if kind == "event" else None
+    if declared is None:
+        return plain_names(kind, name, language)
+    return phrases.quoted(translate(language, declared.label), language)
 
 
 def step_icon(verb: str) -> str:
@@ -83,7 +92,9 @@ class Short:
 
 def short_path(run: Inside, language: str) -> Short:
     before, after, is_open = between(run.resolved, run.last_step, run.step_id)
-    stops = [clauses.trigger(one, language) for one in run.resolved.get("stop_when") or () if one["on"] != "if"]
+    stops = [
+        clauses.trigger(one, language, known_names) for one in run.resolved.get("stop_when") or () if one["on"] != "if"
+    ]
     is_paused = run.status == "held" and run.reason == reasons.PAUSED
     return Short(
         step_sentence(run.resolved, before, language) if before in run.resolved.get("steps", {}) else "",

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from panel.calendars import Reader, show_number
 from panel.i18n import N_, translate
 from panel.journeys import reasons
-from panel.journeys.drawing import Visit
+from panel.journeys.drawing import Visit, way_words
 from panel.journeys.engine.following import key_of
 from panel.journeys.engine.programs import Program, as_trigger, programs
 from panel.journeys.judged import seen_words
@@ -158,6 +158,9 @@ def _taken(
     names: Labels,
 ) -> Taken:
     language, detail = reader.language, row.detail or {}
+    program = known.get(row.version_id)
+    visit = Visit(row.step_id, row.outcome, row.ended_at, detail)
+    way = way_words(program.resolved, visit, row.step_id, language, names) if program else ""  # type: ignore[arg-type]
     more = []
     if row.reason and row.reason not in ("winner", row.outcome):
         more.append(reason_words(row.reason, language))
@@ -165,14 +168,13 @@ def _taken(
         more.append(reasons.step_words("winner", language))
     if detail.get("variant"):
         more.append(translate(language, N_("The variant: %(name)s."), name=str(detail["variant"])))
-    if isinstance(detail.get("branch"), str):
-        more.append(translate(language, N_("The branch: %(name)s."), name=detail["branch"]))
+    elif way:
+        more.append(translate(language, N_("The way: %(name)s."), name=way))
     if people.get(detail.get("by")):
         more.append(translate(language, N_("Decided by %(name)s."), name=people[detail["by"]]))
     if detail.get("moved_to_version"):
         number = show_number(int(detail["moved_to_version"]), reader)
         more.append(translate(language, N_("From here on by version %(number)s."), number=number))
-    program = known.get(row.version_id)
     trees = [detail["condition"]] if detail.get("condition") else list(detail.get("conditions") or ())
     return Taken(
         number=row.seq + 1,

@@ -14,6 +14,7 @@ from panel import calendars, clock
 from panel.calendars import Reader
 from panel.i18n import N_, translate
 from panel.journeys import reasons
+from panel.journeys.answers import Coming
 from panel.journeys.explain import explain
 from panel.journeys.language import clauses, phrases
 from panel.journeys.language.program import Program
@@ -46,6 +47,7 @@ class Run:
     step: str
     due_at: datetime | None
     visits: tuple[Visit, ...] = ()
+    enrolment_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Answer:
     refused: tuple[Refused, ...]
     now: Verdict | None = None
     starts: str = ""
+    coming: tuple[Coming, ...] = ()
+    would_stop: tuple[str, ...] = ()
 
 
 def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None, reader: Reader) -> list[Answer]:
@@ -122,7 +126,11 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
                 ),
             )
         )
-    return [_judged(session, contact_ids[0], one, reader) if not one.runs and not one.refused else one for one in found]
+    # What comes next is played ahead by the engine, so only for the journey that is asked about.
+    return [
+        _judged(session, contact_ids[0], one, reader) if journey_id or not (one.runs or one.refused) else one
+        for one in found
+    ]
 
 
 def journeys_to_ask(session: Session) -> list[tuple[str, str]]:
@@ -132,8 +140,13 @@ def journeys_to_ask(session: Session) -> list[tuple[str, str]]:
 
 
 def _judged(session: Session, contact_id: int, answer: Answer, reader: Reader) -> Answer:
-    """Nothing was ever decided: what starts the journey, and what its conditions say about this contact now."""
-    told = explain(session, contact_id, answer.journey_id, now=clock.now(), language=reader.language)
+    """What comes next and what would stop it; when nothing was ever decided, what starts the journey and what its
+    conditions say about this contact now."""
+    told = explain(session, contact_id, answer.journey_id, now=clock.now(), reader=reader)
+    if answer.runs or answer.refused:
+        is_open = any(run.ended_at is None for run in answer.runs)
+        stops = tuple(told.would_stop) if is_open else ()
+        return replace(answer, coming=tuple(told.coming), would_stop=stops)
     version = session.scalar(
         select(JourneyVersion.resolved).join(Journey, Journey.live_version_id == JourneyVersion.id)
         .where(Journey.id == answer.journey_id)
@@ -181,6 +194,7 @@ def _run(run: Enrolment, number: int | None, resolved: Program | None, visits: S
         step_sentence(resolved, run.step_id, language) if run.ended_at is None else "",
         run.due_at,
         tuple(_visit(one, resolved, language) for one in visits),
+        run.id,
     )
 
 
