@@ -10,6 +10,7 @@ from panel.web import headers
 from panel.web.admin.audit import AuditView
 from panel.web.admin.card_consent import CardConsentView
 from panel.web.admin.card_edit import CardEditView
+from panel.web.admin.card_notes import CardNotesView
 from panel.web.admin.contact_card import ContactCardView
 from panel.web.admin.contacts import ContactsView
 from panel.web.admin.engagement import EngagementView
@@ -91,6 +92,7 @@ def register(admin: Admin) -> None:
     admin.add_view(PersonalMessageView())
     admin.add_view(PlannedView())
     admin.add_view(CardEditView())
+    admin.add_view(CardNotesView())
     admin.add_view(MergeView())
     admin.add_view(CardConsentView())
     admin.add_view(JourneysView())

@@ -158,7 +158,10 @@ class ContactCardView(PanelView):
     @requires("notes.write")
     def add_note(self, public_id: str) -> ResponseReturnValue:
         contact = shown(public_id)
-        operations.add_note(the_session(), contact.id, request.form.get("text", ""), by=me())
+        id_ = operations.add_note(the_session(), contact.id, request.form.get("text", ""), by=me())
+        if id_ is not None:
+            url = url_for("card_notes.act", public_id=public_id, event_id=id_, what="take_back")
+            offer_undo(public_id, Undo(gettext("The note was saved."), url, "again", "1"))
         db.session.commit()
         return back(public_id)
 

@@ -15,7 +15,7 @@ from panel.contacts.fields import BUILT_IN
 from panel.i18n import N_, translate
 from panel.sdk.events import EventType
 from panel.timeline.queries import Cursor
-from panel.web.timeline import touches, words
+from panel.web.timeline import noted, touches, words
 from panel.web.timeline.chips import Chip, message_chips
 from panel.web.timeline.facts import FOLDED, Facts, Line, MessageFact, OneHit
 
@@ -68,7 +68,11 @@ class Item:
     evidence_id: int | None = None  # the message whose evidence can be shown
     is_strong: bool = False
     is_answer: bool = False  # they answered; one can answer them
+    answer_by: str = ""  # the channel, when it is not known which message they answered
     went_wrong: bool = False  # it may be sent again
+    note_id: int | None = None  # a note, who wrote it, and whether it is pinned or gone
+    note_by: str = ""
+    note_state: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,8 +184,8 @@ def _evidence(
     if message.step_id:
         found.append(Detail(translate(language, N_("Step")), words.left_to_right(message.step_id)))
     for line in story:
-        if hits and line.kind in _TOUCHES:
-            continue  # each hit is told below, with its verdict
+        if hits and line.kind in _TOUCHES and ("link_number" in line.data or not line.data.get("url")):
+            continue  # each hit is told below, with its link and verdict
         kind = STORY_LABELS.get(line.kind)
         if kind is None:
             continue
@@ -231,8 +235,11 @@ def _plain(line: Line, facts: Facts, reader: Reader) -> Item:
     if line.kind == "note_added":
         return Item(
             f"e{line.id}", at, line.occurred_at, "note", "amber", "notes",
-            Markup("<strong>{}</strong>").format(translate(language, N_("Note"))),
-            quote=str(line.data.get("text") or "…"), why=_by(line, reader),
+            noted.title_of(line.data, language),
+            quote="" if line.data.get("gone") else str(line.data.get("text") or "…"), why=_by(line, reader),
+            asides=noted.remarks_of(line.data, reader),
+            details=tuple(Detail(label, text) for label, text in noted.before_of(line.data, reader)),
+            note_id=line.id, note_state=noted.state_of(line.data), note_by=line.person or "",
         )  # fmt: skip
     if kind is None:
         return _unknown_kind(line, facts, reader)
@@ -251,6 +258,8 @@ def _plain(line: Line, facts: Facts, reader: Reader) -> Item:
         title=words.fill(language, kind.sentence, values),
         why=_by(line, reader),
         details=_details(line, kind, reader),
+        is_answer=line.kind == "message_replied",
+        answer_by=str(line.data.get("channel") or "") if line.kind == "message_replied" else "",
     )
 
 
