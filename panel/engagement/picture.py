@@ -15,6 +15,7 @@ WEEKS = 52
 YEAR = timedelta(days=7 * WEEKS)
 LATELY = timedelta(days=30)
 HISTORY = timedelta(days=90)  # before the last 30 days; with less there is no "usual"
+ENOUGH = 3  # things done in that time, for the same reason
 BUSY = 3  # answers in a week before it is called the busiest
 
 
@@ -40,7 +41,7 @@ class Compared(StrEnum):
 
 @dataclass(frozen=True)
 class Lately:
-    """Things done in the last 30 days, and in 30 days of the time before (None: known for too short a time)."""
+    """Things done in the last 30 days, and in 30 days of the time before (None: too little is known)."""
 
     count: int
     usual: float | None
@@ -82,6 +83,7 @@ def lately(doings: Sequence[Doing], now: datetime, known_since: datetime) -> Lat
     before = now - LATELY - begin
     answers = [one for one in doings if one.kind in SIGNS and one.at >= begin]
     recent = sum(one.count for one in answers if one.at > now - LATELY)
-    if before < HISTORY:
+    earlier = sum(one.count for one in answers) - recent
+    if before < HISTORY or earlier < ENOUGH:
         return Lately(recent, None)
-    return Lately(recent, (sum(one.count for one in answers) - recent) / (before / DAY) * 30)
+    return Lately(recent, earlier / (before / DAY) * 30)

@@ -97,11 +97,11 @@ def shown(session: Session, contact: Contact, ids: Sequence[int], reader: Reader
     return Shown(
         score=found,
         half_life=current.half_life,
-        lines=[(kind_words(line.kind), line_words(line), line.points) for line in found.lines],
+        lines=[(kind_words(line.kind), line_words(line, reader), line.points) for line in found.lines],
         state=habit.state(now),
         tone=_STATES[habit.state(now)],
-        said=rhythm_words(habit, now),
-        compared=compared_words(picture.lately(done, now, contact.created_at)),
+        said=rhythm_words(habit, reader, now),
+        compared=compared_words(picture.lately(done, now, contact.created_at), reader),
         bars=_bars(some),
         busiest=busy,
         summary=_summary(some, busy, reader),
@@ -112,7 +112,7 @@ def shown(session: Session, contact: Contact, ids: Sequence[int], reader: Reader
         pinned_by=(by.name or by.email) if by is not None else "",
         rows=[_channel_row(one, reader) for one in every],
         best=best_words(best, reader),
-        best_why=best_why(best, len(hours.moments(done)), str(zone.key)),
+        best_why=best_why(best, len(hours.moments(done)), str(zone.key), reader),
     )
 
 
@@ -121,30 +121,30 @@ def kind_words(kind: str) -> str:
     return gettext(declared.label) if declared is not None else kind.replace("_", " ").replace(".", " · ")
 
 
-def line_words(line: score.Line) -> Markup:
-    times = ngettext("once", "%(n)s times", line.count)
+def line_words(line: score.Line, reader: Reader) -> Markup:
+    times = ngettext("once", "%(n)s times", line.count, n=_number(line.count, reader))
     return Markup("{}").format(
         Markup(gettext("%(times)s, last %(when)s")) % {"times": times, "when": when(line.last_at)}
     )
 
 
-def rhythm_words(habit: Rhythm, now: datetime) -> list[str | Markup]:
+def rhythm_words(habit: Rhythm, reader: Reader, now: datetime) -> list[str | Markup]:
     """Whether the contact went quiet or woke up, with the reason in numbers; nothing invented with little to go by."""
     if habit.last_at is None:
         return [gettext("Nothing done yet: no click, reply, form, page or purchase.")]
     if habit.usual is None or habit.limit is None:
-        seen = ngettext("Seen once so far", "Seen %(n)s times so far", habit.visits)
+        seen = ngettext("Seen once so far", "Seen %(n)s times so far", habit.visits, n=_number(habit.visits, reader))
         return [
             Markup(gettext("%(seen)s, last %(when)s.")) % {"seen": seen, "when": when(habit.last_at)},
-            gettext("Too little to speak of a rhythm: it takes %(n)s visits.", n=ENOUGH),
+            gettext("Too little to speak of a rhythm: it takes %(n)s visits.", n=_number(ENOUGH, reader)),
         ]
-    usual = gettext("Usually here every %(days)s.", days=days_words(habit.usual))
+    usual = gettext("Usually here every %(days)s.", days=days_words(habit.usual, reader))
     state = habit.state(now)
     if state == State.QUIET:
         went = Markup(gettext("Went quiet: nothing since %(day)s.")) % {"day": day(habit.last_at)}
         return [went, usual]
     if state == State.WOKE_UP and habit.woke_at is not None and habit.silent_since is not None:
-        slept = days_words(habit.woke_at - habit.silent_since)
+        slept = days_words(habit.woke_at - habit.silent_since, reader)
         woke = Markup(gettext("Woke up on %(day)s, after %(days)s of silence.")) % {
             "day": day(habit.woke_at), "days": slept,
         }  # fmt: skip
@@ -154,19 +154,20 @@ def rhythm_words(habit: Rhythm, now: datetime) -> list[str | Markup]:
     return [last, usual, quiet]
 
 
-def days_words(length: timedelta) -> str:
+def days_words(length: timedelta, reader: Reader) -> str:
     number = max(1, round(length / timedelta(days=1)))
-    return ngettext("day", "%(n)s days", number)
+    return ngettext("day", "%(n)s days", number, n=_number(number, reader))
 
 
-def compared_words(found: picture.Lately) -> str:
+def compared_words(found: picture.Lately, reader: Reader) -> str:
     """The last month beside the contact's own past, never beside other people."""
-    number = ngettext("once in the last 30 days", "%(n)s times in the last 30 days", found.count)
+    count = _number(found.count, reader)
+    number = ngettext("once in the last 30 days", "%(n)s times in the last 30 days", found.count, n=count)
     if found.count == 0:
         number = gettext("nothing in the last 30 days")
     if found.usual is None:
-        return gettext("Too short a time to compare: %(number)s.", number=number)
-    usual = f"{found.usual:.0f}" if found.usual >= 1 or not found.usual else gettext("less than 1")
+        return gettext("Too little to compare: %(number)s.", number=number)
+    usual = _number(round(found.usual), reader) if found.usual >= 1 else gettext("less than 1")
     sentences = {
         picture.Compared.LESS: gettext("Less than usual: %(number)s, usually %(usual)s.", number=number, usual=usual),
         picture.Compared.MORE: gettext("More than usual: %(number)s, usually %(usual)s.", number=number, usual=usual),
@@ -185,27 +186,33 @@ def best_words(best: hours.BestTime | None, reader: Reader) -> str:
     return Markup(gettext("Best time: %(weekday)s %(hours)s")) % {"weekday": name, "hours": span}
 
 
-def best_why(best: hours.BestTime | None, count: int, zone: str) -> str:
+def best_why(best: hours.BestTime | None, count: int, zone: str, reader: Reader) -> str:
     if best is not None:
         return gettext(
             "%(hits)s of %(of)s moments at which this contact did something fell into these hours (%(zone)s).",
-            hits=best.hits,
-            of=best.of,
+            hits=_number(best.hits, reader),
+            of=_number(best.of, reader),
             zone=isolate(zone),
         )
     if count < hours.ENOUGH:
         return gettext(
             "It takes %(enough)s different moments to speak of a habit; so far there are %(n)s.",
-            enough=hours.ENOUGH,
-            n=count,
+            enough=_number(hours.ENOUGH, reader),
+            n=_number(count, reader),
         )
-    return gettext("%(n)s moments, spread over the day: no hours stand out.", n=count)
+    return gettext("%(n)s moments, spread over the day: no hours stand out.", n=_number(count, reader))
 
 
 def _channel_row(one: Chance, reader: Reader) -> ChannelRow:
     seen = one.evidence
-    words = gettext("%(answered)s of %(sent)s answered", answered=seen.answered, sent=seen.sent)
+    words = gettext(
+        "%(answered)s of %(sent)s answered", answered=_number(seen.answered, reader), sent=_number(seen.sent, reader)
+    )
     return ChannelRow(one, channel_words(seen.channel, reader.language), channel_icon(seen.channel), words)
+
+
+def _number(value: int, reader: Reader) -> str:
+    return calendars.show_number(value, reader)
 
 
 def _bars(some: Sequence[picture.Week]) -> list[Bar]:
@@ -220,10 +227,14 @@ def _bars(some: Sequence[picture.Week]) -> list[Bar]:
 def _summary(some: Sequence[picture.Week], busy: picture.Week | None, reader: Reader) -> str:
     """The picture for who cannot see it; also its title."""
     answers, opens = sum(week.answers for week in some), sum(week.opens for week in some)
-    said = gettext("In the last 52 weeks: %(answers)s answers, %(opens)s opens.", answers=answers, opens=opens)
+    said = gettext(
+        "In the last 52 weeks: %(answers)s answers, %(opens)s opens.",
+        answers=_number(answers, reader),
+        opens=_number(opens, reader),
+    )
     if busy is not None:
         first = isolate(calendars.show_day(busy.first, reader))
-        said += " " + gettext("Busiest: the week of %(day)s, with %(n)s.", day=first, n=busy.answers)
+        said += " " + gettext("Busiest: the week of %(day)s, with %(n)s.", day=first, n=_number(busy.answers, reader))
     return said
 
 
@@ -237,6 +248,6 @@ def table(bars: Sequence[Bar]) -> list[tuple[date, int, int]]:
 
 
 def grouped_kinds(points: Mapping[str, float]) -> list[Any]:
-    """Every kind of event that may get points, with what it brings now: those with points first."""
+    """Every kind of event that may get points, with what it brings now: the dearest first."""
     known = [one for one in types.all() if one.listed]
-    return sorted(known, key=lambda one: (not points.get(one.name), -abs(points.get(one.name, 0)), one.name))
+    return sorted(known, key=lambda one: (-points.get(one.name, 0), one.name))

@@ -61,7 +61,7 @@ def plain(text: str) -> str:
 
 def test_the_number_is_explained_line_by_line(logged_in, dana, now):  # noqa: F811
     tell(dana, "link_clicked", *(now - days * DAY for days in (3, 20, 40, 41)), verdict="human", channel="email")
-    tell(dana, "link_clicked", now - 2 * DAY, verdict="machine", channel="email")
+    tell(dana, "machine_clicked", now - 2 * DAY, verdict="machine", channel="email")
     tell(dana, "message_opened", now - 1 * DAY, verdict="proxy", channel="email")
     text = plain(logged_in().text(url_of(dana)))
     assert "Link clicked4 times, last" in text

@@ -35,13 +35,10 @@ def people(app: Flask) -> list[int]:
         ]
 
 
-def click(contact_id: int, *moments: datetime, verdict: str = "human") -> None:
-    data = {"channel": "email", "url": "https://example.com", "verdict": verdict}
+def click(contact_id: int, *moments: datetime, kind: str = "link_clicked") -> None:
+    data = {"channel": "email", "url": "https://example.com"}
     with clock.hold(max(moments)), writing() as session:
-        record_many(
-            session,
-            [NewEvent(contact_id, "link_clicked", at, data, starts_journeys=verdict != "machine") for at in moments],
-        )
+        record_many(session, [NewEvent(contact_id, kind, at, data) for at in moments])
 
 
 def save(name: str, text: str) -> int:
@@ -107,7 +104,7 @@ def test_nobody_is_looked_at_before_it_is_time(people: list[int]) -> None:
 
 def test_a_machine_that_follows_links_wakes_nobody(people: list[int]) -> None:
     click(people[0], *weekly(NOW - 40 * DAY))
-    click(people[0], NOW - 1 * DAY, verdict="machine")
+    click(people[0], NOW - 1 * DAY, kind="machine_clicked")
     assert members(save("going quiet", "rhythm: going_quiet")) == [people[0]]
     with reading() as session:
         assert rhythms(session, people)[people[0]].last_at == NOW - 40 * DAY
