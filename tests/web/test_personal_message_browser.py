@@ -35,7 +35,7 @@ def test_a_message_is_seen_before_it_goes_sent_once_and_taken_back(browse, addre
     dialog.locator("#write-text").fill("Dear [[first name]], see https://shop.example/a")
     body = page.frame_locator(".write-frame").locator("body")
     expect(body).to_contain_text("Dear Emma")
-    body.locator("a").first.click()
+    body.locator("a").first.click(force=True)  # a link that leads nowhere here
     expect(dialog.locator("[data-facts]")).not_to_contain_text("is empty")
     assert serious(page) == []
     dialog.locator("button[value=send]").click()

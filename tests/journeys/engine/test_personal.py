@@ -12,10 +12,12 @@ from flask import Flask
 
 from panel import clock
 from panel.consent.operations import opt_out, suppress
+from panel.contacts.erasing import erase
 from panel.db import writing
 from panel.errors import UserError
 from panel.journeys import planned
 from panel.messages import personal
+from panel.messages.models import Skeleton
 from panel.messages.personal import Draft, Written
 from panel.timeline.models import Event
 from tests.journeys.engine.world import World
@@ -208,3 +210,17 @@ def test_who_chose_the_morning_is_held_to_the_hours_and_who_chose_now_is_not(wor
     assert world.sent() == ["Hello\nAt once"]
     world.play(timedelta(hours=10))
     assert len(world.sent()) == 2
+
+
+def test_what_was_written_to_a_contact_is_forgotten_with_them(world, contact):
+    written = Writing(world, contact).send()
+    world.play(timedelta(minutes=1))
+    other = world.contact("Somebody Else", consent=())
+    Writing(world, other).send()
+    world.play(timedelta(minutes=1))
+    world.do(erase, contact, now=world.now)
+    mine, theirs = world.messages()
+    assert mine.id == written.message_id
+    assert (mine.status, mine.inline, mine.subject, mine.address, mine.values) == ("sent", None, None, None, None)
+    assert theirs.inline["text"] == "Your parcel is here."
+    assert [one.sha256 for one in world.rows(Skeleton)] == [theirs.skeleton]
