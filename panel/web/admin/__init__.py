@@ -35,6 +35,7 @@ from panel.web.admin.planned import PlannedView
 from panel.web.admin.plugins import PluginPagesView, PluginsView
 from panel.web.admin.restore import RestoreView
 from panel.web.admin.run import RunView
+from panel.web.admin.search import SearchView
 from panel.web.admin.segments import SegmentsView
 from panel.web.admin.simulate import SimulateView
 from panel.web.admin.suppressions import SuppressionsView
@@ -69,6 +70,7 @@ def register(admin: Admin) -> None:
     """Add every screen. One line each; the order inside a section of the menu is the view's `menu_position`."""
     admin.add_view(TasksView())
     admin.add_view(NoticesView())
+    admin.add_view(SearchView())
     admin.add_view(ContactsView())
     admin.add_view(ListsView())
     admin.add_view(SegmentsView())

@@ -28,6 +28,7 @@ from panel.web.access import requires
 from panel.web.admin import tasks
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, take_undo, the_session
 from panel.web.admin.pages import PanelView
+from panel.web.admin.timeline_export import kinds as export_kinds
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.preferences import current_reader
@@ -98,6 +99,7 @@ class ContactCardView(PanelView):
             under=_day("under"),
             before=before,
             go_problem=go_problem,
+            export_kinds=export_kinds(),
             **bar(asked, reader, card.journeys, hands),
             languages=LANGUAGES,
             now=now,
