@@ -96,7 +96,7 @@ class Answerer:
         )
         steered = (message["detail"] or {}).get("steered", ())
         if steered and steered[-1]["what"] in ("planned_sooner", "planned_later"):
-            said += " " + step_words("person_chose_moment", self.reader.language)
+            said += " " + step_words("wait_by_person", self.reader.language)
         return said
 
     # 2. Why did she not?

@@ -56,7 +56,7 @@ STEP: dict[str, str] = {
     "held_restored": N_("Stands still: what was reported may have happened before the database was restored."),
     PAUSED: N_("Paused: a colleague decided so. Nothing of this journey goes out until somebody lets it go on."),
     "skipped_by_person": N_("Passed over: a colleague decided so."),
-    "person_chose_moment": N_("A colleague chose the moment."),
+    "wait_by_person": N_("A colleague chose the moment."),
     "moved_by_person": N_("Left: a colleague moved the contact to another step."),
     "moved_to_version": N_("Went on in a newer version of the journey."),
     "date_has_passed": N_("The date it should have waited for had already passed."),

@@ -14,9 +14,10 @@ from panel import clock
 from panel.consent.operations import opt_out, suppress
 from panel.contacts.models import Contact
 from panel.db import next_ids, writing
-from panel.journeys.models import Enrolment
+from panel.journeys.models import Enrolment, StepRun
 from panel.messages.models import Message
 from panel.messages.templates import Form, save_template
+from panel.staff.models import User
 from panel.tracking.models import TrackingHit
 from tests.web.story import add_message, make_contact, make_journey
 
@@ -363,3 +364,19 @@ def test_a_moment_is_read_as_people_write_it(logged_in, contact):
         f"/admin/planned/echo/{contact[1]}?at=%DB%B1%DB%B4%DB%B0%DB%B5/%DB%B9/%DB%B5 %DB%B1%DB%B4:%DB%B3%DB%B0"
     )
     assert "آذر" in said
+
+
+@pytest.mark.databases("sqlite")
+def test_why_says_that_a_person_chose_and_who(logged_in, contact, planned, now):
+    person = logged_in("support", name="Dana Levi")
+    with writing() as session:
+        user = session.scalar(select(User.id).where(User.email == person.email))
+        version = session.get_one(Enrolment, planned[1]).version_id
+        session.add(
+            StepRun(enrolment_id=planned[1], seq=0, step_id="wait_after_send_welcome_1", path="", version_id=version,
+                    kind="wait", outcome="time_came", reason="wait_by_person", detail={"by": user}, began_at=now,
+                    ended_at=now)
+        )  # fmt: skip
+    said = html.unescape(person.text(f"/admin/contact/{contact[1]}/why"))
+    assert "A colleague chose the moment." in said
+    assert "Dana Levi" in said

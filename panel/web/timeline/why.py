@@ -20,7 +20,10 @@ from panel.journeys.language import clauses, phrases
 from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, EntryCheck, Journey, JourneyVersion, StepRun
 from panel.messages import reasons as message_reasons
+from panel.staff.models import User
+from panel.web.filters import isolate
 from panel.web.timeline.steps import step_icon, step_sentence
+from panel.web.timeline.words import hides
 
 _TROUBLE = ("held", "passed", "timeout")
 
@@ -95,6 +98,7 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
     language = reader.language
     runs = _runs(session, contact_ids, journey_id)
     visits = _visits(session, [run.id for run, _, _ in runs])
+    people = _people(session, visits)
     refused = _refusals(session, contact_ids, journey_id)
     ids = {run.journey_id for run, _, _ in runs} | {check.journey_id for check in refused}
     if journey_id:
@@ -110,7 +114,7 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
                 id_,
                 names[id_] or id_,
                 tuple(
-                    _run(run, number, resolved, visits.get(run.id, []), language)
+                    _run(run, number, resolved, visits.get(run.id, []), language, people)
                     for run, number, resolved in runs
                     if run.journey_id == id_
                 ),
@@ -166,7 +170,8 @@ def tests(tree: Mapping[str, Any] | None, reader: Reader) -> tuple[Test, ...]:
     if tree.get("of") is not None:
         return tuple(one for part in tree["of"] for one in tests(part, reader))
     asked = {"where": [], "within": None, "since": None, "times": None, "value": "", **tree}
-    return (Test(clauses.condition(asked, reader.language), bool(tree["result"]), _seen(tree.get("seen"), reader)),)
+    seen = "" if hides(tree.get("seen")) else _seen(tree.get("seen"), reader)
+    return (Test(clauses.condition(asked, reader.language), bool(tree["result"]), seen),)
 
 
 def _seen(seen: Any, reader: Reader) -> str:
@@ -184,7 +189,14 @@ def _seen(seen: Any, reader: Reader) -> str:
     return translate(language, N_("empty")) if seen in (None, "") else str(seen)
 
 
-def _run(run: Enrolment, number: int | None, resolved: Program | None, visits: Sequence[StepRun], language: str) -> Run:
+def _run(
+    run: Enrolment,
+    number: int | None,
+    resolved: Program | None,
+    visits: Sequence[StepRun],
+    language: str,
+    people: Mapping[int, str],
+) -> Run:
     return Run(
         run.entered_at,
         run.ended_at,
@@ -193,18 +205,21 @@ def _run(run: Enrolment, number: int | None, resolved: Program | None, visits: S
         number or 0,
         step_sentence(resolved, run.step_id, language) if run.ended_at is None else "",
         run.due_at,
-        tuple(_visit(one, resolved, language) for one in visits),
+        tuple(_visit(one, resolved, language, people) for one in visits),
         run.id,
     )
 
 
-def _visit(visit: StepRun, program: Program | None, language: str) -> Visit:
+def _visit(visit: StepRun, program: Program | None, language: str, people: Mapping[int, str]) -> Visit:
+    more = reason_words(visit.reason, language) if visit.reason else ""
+    if who := people.get((visit.detail or {}).get("by", 0)):
+        more = f"{more} {translate(language, N_('By %(name)s'), name=isolate(who))}".strip()
     return Visit(
         visit.ended_at,
         step_icon(visit.kind),
         step_sentence(program, visit.step_id, language),
         reasons.step_words(visit.outcome, language),
-        reason_words(visit.reason, language) if visit.reason else "",
+        more,
         visit.outcome.startswith(_TROUBLE) or bool(visit.reason),
     )
 
@@ -242,6 +257,15 @@ def _visits(session: Session, run_ids: Sequence[int]) -> dict[int, list[StepRun]
     for visit in session.scalars(query.limit(1500)):
         found.setdefault(visit.enrolment_id, []).append(visit)
     return found
+
+
+def _people(session: Session, visits: Mapping[int, Sequence[StepRun]]) -> dict[int, str]:
+    """The colleagues who decided about a step; nothing is asked when nobody did."""
+    ids = {by for many in visits.values() for one in many if isinstance(by := (one.detail or {}).get("by"), int)}
+    if not ids:
+        return {}
+    rows = session.execute(select(User.id, User.name, User.email).where(User.id.in_(ids)))
+    return {row.id: row.name or row.email for row in rows}
 
 
 def _refusals(session: Session, contact_ids: Sequence[int], journey_id: str | None) -> list[EntryCheck]:

@@ -219,7 +219,7 @@ def test_a_wait_is_over_when_a_person_says_so_and_the_trace_tells_who(waiting):
     world.play(timedelta(minutes=1))
     assert len(world.sent()) == 1
     [visit] = [one for one in world.rows(StepRun) if one.kind == "wait"]
-    assert (visit.outcome, visit.reason, visit.detail["by"]) == ("time_came", "person_chose_moment", ME)
+    assert (visit.outcome, visit.reason, visit.detail["by"]) == ("time_came", "wait_by_person", ME)
     [line] = [one for one in world.rows(Event, contact_id=contact) if one.kind == "wait_over"]
     assert line.user_id == ME
 

@@ -102,4 +102,4 @@ def wait_for(batch: Batch, step: Step, group: list[Run]) -> None:
 def _by_person(run: Run) -> dict[str, Any]:
     """For the trace, when a person chose the end of this wait (see `panel.journeys.planned`)."""
     moved = run.wait.get("by_person")
-    return {"reason": "person_chose_moment", "by": moved["by"]} if moved else {}
+    return {"reason": "wait_by_person", "by": moved["by"]} if moved else {}

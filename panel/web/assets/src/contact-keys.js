@@ -18,6 +18,7 @@ const KEYS = {
   k: () => step(-1),
   Enter: () => { const details = current()?.querySelector("details.item-details"); if (details) details.open = !details.open; },
   p: () => current()?.querySelector("[data-opens-dialog]")?.click(),
+  m: () => document.querySelector(".contact-actions a[data-writes]")?.click(),
   n: () => document.getElementById("note-text")?.focus(),
   "?": () => document.getElementById("keys-dialog")?.showModal(),
 };
