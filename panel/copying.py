@@ -64,8 +64,7 @@ def update_rows(connection: Connection, model: Any, columns: Sequence[str], rows
         if way.is_postgresql:
             # Through a temporary table: COPY reads a row several times faster than arrays are written and parsed.
             with raw.cursor() as cursor:
-                cursor.execute(way.create_temporary)
-                cursor.execute(way.empty_temporary)  # it may have been used before in this very transaction
+                cursor.execute(way.begin_temporary)
                 with cursor.copy(way.copy_temporary) as copy:
                     copy.set_types(way.types)
                     write = copy.write_row
@@ -95,14 +94,20 @@ class _Way:
         self.update = f"UPDATE {name} SET {', '.join(f'{one} = ?' for one in setting)} WHERE id = ?"  # noqa: S608
         self.copy = f"COPY {name} ({names}) FROM STDIN (FORMAT BINARY)"
         temporary = f"new_{name}_{abs(hash(columns)):x}"[:60]
-        self.create_temporary = (
+        self.begin_temporary = (
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {temporary} ON COMMIT DELETE ROWS"
-            f" AS SELECT {names} FROM {name} LIMIT 0"  # noqa: S608
+            f" AS SELECT {names} FROM {name} LIMIT 0;"  # noqa: S608
+            f" DELETE FROM {temporary}"  # it may have been used before in this very transaction
         )
-        self.empty_temporary = f"DELETE FROM {temporary}"  # noqa: S608
         self.copy_temporary = f"COPY {temporary} ({names}) FROM STDIN (FORMAT BINARY)"
         sets = ", ".join(f"{one} = n.{one}" for one in setting)
-        self.update_from_temporary = f"UPDATE {name} t SET {sets} FROM {temporary} n WHERE t.id = n.id"  # noqa: S608
+        # Row by row through the primary key. The planner knows nothing of a temporary table, and a join that reads all
+        # of the other one seems cheap to it as long as that has no more than some ten thousand rows.
+        self.update_from_temporary = (
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+            f" UPDATE {name} t SET {sets} FROM {temporary} n WHERE t.id = n.id;"  # noqa: S608
+            " SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT"
+        )
 
     def prepare(self, rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
         if not self.odd:

@@ -165,7 +165,7 @@ def lock(session: Session, contact_ids: Collection[int], *, referable: bool = Fa
 def primary_addresses(session: Session, contact_ids: Collection[int], kind: str) -> dict[int, str]:
     """The usable address of a kind that each contact is reached at; contacts without one are left out."""
     session.flush()  # the driver's plain rows, not the session's: many contacts are asked about at once
-    rows = connection_of(session).execute(
+    query = (
         select(ContactAddress.contact_id, ContactAddress.value)
         .where(
             among(session, ContactAddress.contact_id, contact_ids),
@@ -174,7 +174,8 @@ def primary_addresses(session: Session, contact_ids: Collection[int], kind: str)
         )
         .order_by(ContactAddress.contact_id, ContactAddress.position.desc(), ContactAddress.id.desc())
     )
-    return {contact_id: value for contact_id, value in rows}  # the last one wins: the lowest position
+    # The last one wins: the lowest position.
+    return {contact_id: value for contact_id, value in connection_of(session).execute(query)}
 
 
 def values_many(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, String, any_, bindparam, cast,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from panel.copying import to_json
 from panel.db import connection_of
 
 
@@ -23,7 +23,7 @@ def among(
         kind = ARRAY(column.type)
         once = select(cast(bindparam(None, _array(values), type_=String(), unique=True), kind)).scalar_subquery()
         return column == any_(cast(once, kind))
-    each = func.json_each(bindparam(None, json.dumps(list(values)), type_=String(), unique=True)).table_valued("value")
+    each = func.json_each(bindparam(None, to_json(list(values)), type_=String(), unique=True)).table_valued("value")
     return column.in_(select(each.c.value))
 
 

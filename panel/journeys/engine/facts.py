@@ -78,7 +78,8 @@ def people(session: Session, contact_ids: Collection[int]) -> dict[int, Person]:
         Contact.merged_into_id,
         Contact.erased_at,
     ).where(among(session, Contact.id, contact_ids))
-    return {row[0]: Person._make(row) for row in connection_of(session).execute(query)}
+    # All at once: a fetch for each row costs as much as the row.
+    return {row[0]: Person(*row) for row in connection_of(session).execute(query).all()}
 
 
 @cache
@@ -249,7 +250,7 @@ def happened(session: Session, contact_ids: Collection[int], kinds: Collection[s
     query = select(Event.contact_id).where(
         among(session, Event.contact_id, contact_ids), Event.kind.in_(kinds), Event.occurred_at >= since
     )
-    return set(connection_of(session).execute(query).scalars())
+    return set(connection_of(session).execute(query).scalars().all())
 
 
 def _history(

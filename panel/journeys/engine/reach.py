@@ -81,16 +81,16 @@ def _judged(
 ) -> dict[int, Reach]:
     states = state_many(session, contact_ids, channel) if purpose == Purpose.MARKETING else {}
     blocked = suppressed_many(session, channel, set(addresses.values()))
+    reasons: dict[tuple[bool, str | None, str | None], str | None] = {}  # there are few, and many contacts
     found = {}
     for contact_id in contact_ids:
         address = addresses.get(contact_id)
-        reason = why_not_send(
-            purpose=purpose,
-            has_address=address is not None,
-            consent=states.get(contact_id),
-            suppressed=blocked.get(address or ""),
-        )
-        found[contact_id] = Reach(address, reason.value if reason is not None else None)
+        known = (address is not None, states.get(contact_id), blocked.get(address or ""))
+        if known not in reasons:
+            has_address, consent, suppressed = known
+            why = why_not_send(purpose=purpose, has_address=has_address, consent=consent, suppressed=suppressed)
+            reasons[known] = why.value if why is not None else None
+        found[contact_id] = Reach(address, reasons[known])
     return found
 
 
