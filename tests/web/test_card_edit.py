@@ -79,7 +79,7 @@ def test_what_is_refused_keeps_what_was_typed(stored, logged_in, contact):
         headers={"HX-Request": "true"},
     )
     assert inside.status_code == 200
-    assert inside.headers["HX-Retarget"] == "#field-children"
+    assert inside.headers["HX-Retarget"] == "#field-new"  # it has no line of its own yet
     assert "<html" not in inside.text
 
 

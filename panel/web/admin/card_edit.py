@@ -27,6 +27,7 @@ from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.preferences import current_reader
+from panel.web.timeline.beside import AMONG_FIELDS
 from panel.web.timeline.beside import shown as value_words
 
 ADDRESS_WORDS = {"email": N_("E-mail"), "phone": N_("Phone"), "postal": N_("Postal address")}
@@ -104,7 +105,7 @@ class CardEditView(PanelView):
             contact,
             heading=info.label(current_language()),
             info=info,
-            place=f"field-{info.name}",
+            place=f"field-{info.name}" if _is_shown(contact, info) else "field-new",
             was=was,
             typed=_to_type(info, was) if typed is None else typed,
             problem=problem,
@@ -235,6 +236,12 @@ def _first_of_kind(contact: Contact, address_id: int) -> int | None:
     if mine is None:
         return None
     return min((one for one in contact.addresses if one.kind == mine.kind), key=lambda one: (one.position, one.id)).id
+
+
+def _is_shown(contact: Contact, info: FieldInfo) -> bool:
+    """Whether the field has a line of its own on the page, in whose place the form stands."""
+    among = info.id is not None or info.name in AMONG_FIELDS
+    return among and bool(editing.value_of(the_session(), contact.id, info))
 
 
 def _as_stored(info: FieldInfo, typed: str) -> str:

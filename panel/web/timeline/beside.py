@@ -23,7 +23,7 @@ from panel.timeline.models import Event
 from panel.web.timeline import words
 
 # Built-in fields that stand among the fields; names, addresses and the owner stand at the top of the page.
-_AMONG_FIELDS = ("language", "time_zone", "reference", "score")
+AMONG_FIELDS = ("language", "time_zone", "reference", "score")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reade
             rest = RestLine(at, kind, text, by or "", day)
         else:
             merged.append(MergeLine(id_, text or "", at + UNDO_WITHIN))
-    own = [_built_in(contact, name, reader) for name in _AMONG_FIELDS]
+    own = [_built_in(contact, name, reader) for name in AMONG_FIELDS]
     return Beside(
         [*(one for one in own if one is not None), *sorted(found["field"], key=lambda one: one.label.casefold())],
         sorted(pinned, key=lambda one: (one.at, one.event_id), reverse=True),

@@ -37,6 +37,7 @@ function put(parsed, url) {
   const said = notices(parsed);
   for (const old of notices(document)) old.remove();
   page().replaceWith(document.adoptNode(fresh));
+  window.htmx?.process(page());
   page().before(...said.map((one) => document.adoptNode(one)));
   startUndo();
   return url;
@@ -110,4 +111,11 @@ document.addEventListener("keydown", (event) => {
 
 if (page()) { startUndo(); startKeys(); setInterval(lookForNews, POLL); document.addEventListener("visibilitychange", lookForNews); }
 window.panelLookForNews = lookForNews;
+// A form in the page that was answered with the whole page (a field that was changed): swapped in like everything else.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target?.id !== "contact-page" || !page()) return;
+  event.detail.shouldSwap = false;
+  put(new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html"), event.detail.xhr.responseURL);
+  (document.querySelector("[data-undo] button") || document.getElementById("note-text"))?.focus({ preventScroll: true });
+});
 startLoadingParts();
