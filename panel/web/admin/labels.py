@@ -54,7 +54,7 @@ def message_state(status: str, reason: str | None) -> Markup:
     return chip(gettext(found.word), found.tone, found.icon)
 
 
-def state(code: str, table: dict[str, tuple[str, str, str]]) -> Markup:
+def state(code: str, table: Mapping[str, tuple[str, str, str]]) -> Markup:
     words, tone, icon_name = table.get(code, (code, "", ""))
     return chip(gettext(words), tone, icon_name)
 
