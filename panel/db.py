@@ -25,6 +25,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -52,8 +53,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def to_micros(value: datetime) -> int:
-    delta = value - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return (value - _EPOCH) // _MICROSECOND
 
 
 def from_micros(value: int) -> datetime:
@@ -150,7 +150,7 @@ def next_ids(session: Session | Connection, table: str, count: int) -> Sequence[
         rows = connection.execute(
             text("SELECT nextval(:s) FROM generate_series(1, :n)"), {"s": f"{table}_id_seq", "n": count}
         )
-        return [row[0] for row in rows]
+        return rows.scalars().all()
     last = connection.execute(
         text(
             "INSERT INTO id_counters(name, last) VALUES (:t, coalesce((SELECT max(id) FROM " + table + "), 0) + :n)"

@@ -79,7 +79,7 @@ def people(session: Session, contact_ids: Collection[int]) -> dict[int, Person]:
         Contact.erased_at,
     ).where(among(session, Contact.id, contact_ids))
     # All at once: a fetch for each row costs as much as the row.
-    return {row[0]: Person(*row) for row in connection_of(session).execute(query).all()}
+    return {row[0]: Person._make(row) for row in connection_of(session).execute(query).all()}
 
 
 @cache
