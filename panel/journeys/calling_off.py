@@ -45,18 +45,18 @@ def call_off(session: Session, contact_ids: Collection[int], now: datetime, *, u
         mine = [row for row in rows if (row.channel, row.purpose) == (channel, purpose)]
         why = why_not_many(session, {row.contact_id for row in mine}, channel, address_kind(channel), purpose)
         called_off += [(row, reason.value) for row in mine if (reason := why[row.contact_id]) is not None]
-    for row, reason in called_off:
+    for row, code in called_off:
         connection_of(session).execute(
-            update(Message).where(Message.id == row.id).values(status="skipped", reason=reason)
+            update(Message).where(Message.id == row.id).values(status="skipped", reason=code)
         )
     record_many(
         session,
         [
             NewEvent(
-                row.contact_id, "message_skipped", now, {"channel": row.channel, "reason": reason}, source="journeys",
+                row.contact_id, "message_skipped", now, {"channel": row.channel, "reason": code}, source="journeys",
                 message_id=row.id, enrolment_id=row.enrolment_id, user_id=user_id, starts_journeys=False,
             )
-            for row, reason in called_off
+            for row, code in called_off
         ],
     )  # fmt: skip
     runs = [row.enrolment_id for row, _ in called_off if row.enrolment_id]

@@ -128,8 +128,8 @@ def _fields(session: Session, mine: queries.Card, other: queries.Card, reader: R
 
     def line(name: str, info: Any, a: str, b: str) -> None:
         if a or b:
-            both = (value_words(info, one, reader) if one else None for one in (a, b))
-            found.append(FieldChoice(name, info.label(reader.language), *both, bool(a and b and a != b)))
+            here, there = (value_words(info, one, reader) if one else None for one in (a, b))
+            found.append(FieldChoice(name, info.label(reader.language), here, there, bool(a and b and a != b)))
 
     for name, column in DETAILS.items():
         a, b = getattr(mine.contact, column), getattr(other.contact, column)
