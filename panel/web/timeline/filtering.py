@@ -52,14 +52,15 @@ def conditions(asked: Asked, contact_ids: Sequence[int], reader: Reader) -> list
 
 
 def _of_kind(name: str) -> ColumnElement[bool]:
+    mine = {one.name for one in types.all() if one.group == name}
     if name == "messages":
-        return or_(Event.kind.in_(ANCHORS), and_(Event.kind.in_(FOLDED), Event.kind.not_in(_MACHINES)))
+        return Event.kind.in_(ANCHORS | mine | FOLDED.difference(_MACHINES))
     if name == "engagement":
-        return or_(and_(Event.kind.in_(ANCHORS), _answered()), Event.kind.in_((*_TOUCHED, *_MACHINES, "score_changed")))
+        return or_(and_(Event.kind.in_(ANCHORS), _answered()), Event.kind.in_(mine | set(_TOUCHED)))
     if name == "other":
         known = [one.name for one in types.all() if one.group in KINDS]
         return Event.kind.not_in(known)
-    return Event.kind.in_([one.name for one in types.all() if one.group == name])
+    return Event.kind.in_(mine)
 
 
 def _answered() -> ColumnElement[bool]:
