@@ -118,6 +118,7 @@ def test_a_pinned_channel_wins_everywhere_and_is_told(logged_in, dana, now, sess
     card = person.text(url.replace("/engagement/", "/contact/"))
     assert "is used for this contact from now on" in card
     assert "asked on the phone" in card
+    assert f'href="{url}"' in card  # without JavaScript the part is a link
     assert "asked on the phone" in person.text(url)
 
 

@@ -8,13 +8,17 @@ import pytest
 from flask import Flask
 
 from panel import clock
+from panel.calendars import Reader
 from panel.contacts.operations import create_contact
 from panel.db import reading, writing
 from panel.engagement.history import rhythms
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.audiences import recheck
+from panel.journeys.engine.conditions import judge, needs
+from panel.journeys.engine.facts import Asking, load
 from panel.journeys.engine.route import route
 from panel.journeys.engine.sets import contacts_where
+from panel.journeys.judged import told
 from panel.journeys.models import AudienceState, Enrolment
 from panel.journeys.operations import publish
 from panel.sdk.context import NewContact
@@ -120,6 +124,17 @@ def test_one_contact_and_everybody_get_the_same_answer(people: list[int]) -> Non
             condition = {"test": "rhythm", "state": state}
             assert contacts_where(session, condition, NOW, clock_of) == whom
             assert {one for one in people if contacts_where(session, condition, NOW, clock_of, [one])} == whom
+
+
+def test_an_explanation_says_when_somebody_was_last_there(people: list[int]) -> None:
+    click(people[0], *weekly(NOW - 40 * DAY))
+    condition = {"test": "rhythm", "state": "going_quiet"}
+    with reading() as session:
+        [facts] = load(session, [Asking(people[0], queries.CLOCK)], needs(condition), NOW)
+    tree = judge(condition, facts)
+    assert tree["result"] is True
+    [said] = told(tree, Reader("en"), NOW)
+    assert said.sentence("en") == "the contact went quiet (last time 40 days ago, 13 October 2026, 08:00)"
 
 
 def test_a_journey_starts_for_who_goes_quiet(people: list[int]) -> None:

@@ -292,8 +292,9 @@ def _prefers(condition: Condition, facts: Facts) -> tuple[bool, Any]:
 
 
 def _rhythm(condition: Condition, facts: Facts) -> tuple[bool, Any]:
-    state = facts.rhythm.state(facts.now)
-    return state == RHYTHMS[condition["state"]], state.value
+    habit = facts.rhythm
+    seen = {"count": habit.visits, "last": habit.last_at.isoformat() if habit.last_at else None}
+    return habit.state(facts.now) == RHYTHMS[condition["state"]], seen
 
 
 def _check(condition: Condition, facts: Facts) -> tuple[bool | None, Any]:
