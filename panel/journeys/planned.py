@@ -27,6 +27,7 @@ from panel.journeys.engine.holidays import NO_HOLIDAYS, UnknownCalendarError, ho
 from panel.journeys.engine.hours import IsHoliday, hours_for, is_open, next_open
 from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment, Journey
+from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message, Template, TemplateVersion
 from panel.messages.personal import TOO_LATE_AFTER, UNDO_FOR
 from panel.timeline.models import Event
@@ -119,7 +120,7 @@ def leave_out(session: Session, message_id: int, *, by: int, now: datetime | Non
     if by_hand:
         return
     run = _run_of(session, row)
-    if run is not None:
+    if run is not None and run["reason"] != PAUSED:
         # A run that stood still with its message is let go; nothing else held it.
         connection_of(session).execute(
             update(RUNS)
@@ -140,7 +141,12 @@ def put_back(session: Session, message_id: int, *, by: int, now: datetime | None
     connection.execute(
         update(MESSAGES)
         .where(MESSAGES.c.id == message_id)
-        .values(status="queued", reason=None, detail=_steered(row, "put_back", by, moment))
+        .values(
+            # With its run paused it waits as before.
+            status="held" if run["reason"] == PAUSED else "queued",
+            reason=PAUSED if run["reason"] == PAUSED else None,
+            detail=_steered(row, "put_back", by, moment),
+        )
     )
     connection.execute(update(RUNS).where(RUNS.c.id == run["id"]).values(due_at=None))
     # It was not left out after all, and the message's own line comes when it goes; this one tells what happened.

@@ -14,7 +14,7 @@ from panel import clock
 from panel.db import reading
 from panel.errors import UserError
 from panel.issues.models import Issue
-from panel.journeys import helping, pausing
+from panel.journeys import helping, pausing, planned
 from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.advance import advance
@@ -22,6 +22,7 @@ from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.persisting import persist
 from panel.journeys.engine.watchdog import findings
 from panel.journeys.models import Enrolment
+from panel.staff.operations import create_user
 from panel.timeline.models import Event
 from tests.journeys.engine.conftest import channels, world  # noqa: F401
 from tests.journeys.engine.world import World
@@ -111,6 +112,24 @@ def test_a_planned_message_waits_with_its_run_and_keeps_its_own_moment(world: Wo
     world.do(pausing.go_on, run, now=world.now)
     [message] = world.messages()
     assert (message.status, message.reason, message.not_before) == ("queued", before.reason, before.not_before)
+    world.work()
+    assert len(world.sent()) == 1
+
+
+def test_a_message_left_out_or_put_back_during_a_pause_does_not_end_the_pause(world: World) -> None:  # noqa: F811
+    [run] = started(world)
+    with clock.hold(world.now):
+        advance()
+    [message] = world.messages()
+    user = world.do(lambda session: create_user(session, "d@example.com", name="Dana", role="owner", by=None)[0].id)
+    world.do(pausing.pause, run, now=world.now)
+    world.do(planned.leave_out, message.id, by=user, now=world.now)
+    assert run_of(world, run).status == "held"
+    world.do(planned.put_back, message.id, by=user, now=world.now)
+    assert [one.status for one in world.messages()] == ["held"]
+    world.play(timedelta(hours=1))
+    assert world.sent() == []
+    world.do(pausing.go_on, run, now=world.now)
     world.work()
     assert len(world.sent()) == 1
 

@@ -18,6 +18,7 @@ from panel.tasks.models import Task
 from panel.web.timeline import words
 from panel.web.timeline.card import Inside
 from panel.web.timeline.facts import MessageFact
+from panel.web.timeline.statuses import status_of
 from panel.web.timeline.steps import step_sentence, waiting_words
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -89,7 +90,7 @@ def _message(message: MessageFact, reader: Reader) -> Coming:
         why = words.fill(language, N_("Written by %(name)s"), {"name": message.written_by})
     return Coming(
         f"m{message.id}",
-        "hand-stop" if held else words.channel_icon(message.channel),
+        status_of(message.status, message.reason).icon if held else words.channel_icon(message.channel),
         "amber" if held else "grey",
         title,
         None if held else message.not_before or message.planned_at,
@@ -112,11 +113,14 @@ def _task(one: ToDo, reader: Reader) -> Coming:
 
 def _run(run: Inside, reader: Reader) -> Coming:
     language = reader.language
-    held = run.status == "held"
-    paused = run.state == "paused"
+    by_hand = run.status == "held" and run.reason == journey_reasons.PAUSED
+    held = run.status == "held" and not by_hand
+    paused = run.state == "paused" or by_hand
     title = Markup("<strong>{}</strong>").format(words.isolated(run.name))
     if held:
         remark = translate(language, N_("Stands still until somebody helps; the page of issues says why."))
+    elif by_hand:
+        remark = journey_reasons.step_words(journey_reasons.PAUSED, language)
     elif paused:
         remark = translate(language, N_("The journey is paused; everybody keeps their place."))
     elif run.phase == "waiting":

@@ -89,6 +89,7 @@ class Answer:
     refused: tuple[Refused, ...]
     now: Verdict | None = None
     starts: str = ""
+    got: tuple[str, ...] = ()
     coming: tuple[Coming, ...] = ()
     would_stop: tuple[str, ...] = ()
 
@@ -150,7 +151,7 @@ def _judged(session: Session, contact_id: int, answer: Answer, reader: Reader) -
     if answer.runs or answer.refused:
         is_open = any(run.ended_at is None for run in answer.runs)
         stops = tuple(told.would_stop) if is_open else ()
-        return replace(answer, coming=tuple(told.coming), would_stop=stops)
+        return replace(answer, got=tuple(told.got), coming=tuple(told.coming), would_stop=stops)
     version = session.scalar(
         select(JourneyVersion.resolved).join(Journey, Journey.live_version_id == JourneyVersion.id)
         .where(Journey.id == answer.journey_id)
