@@ -1,7 +1,8 @@
 """The two segments that everybody begins with: who goes quiet, and who woke up.
 
-They are made once, by a worker, because the first answers look at every contact. Afterwards they are segments like any
-other: they may be changed, renamed and deleted, and do not come back.
+They are made once, by a worker, because the first answers look at every contact (about 0.13 s for a thousand who are
+active). Afterwards they are segments like any other: they may be changed, renamed and deleted, and do not come back.
+Where there are very many contacts a person chooses the hour and makes them by hand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from panel import clock
+from panel.contacts.models import Contact
 from panel.db import writing
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_, translate
@@ -20,6 +22,7 @@ from panel.installation.operations import set_setting
 from panel.segments import operations
 
 SETTING = "ready_segments"
+MOST_CONTACTS = 100_000  # on SQLite nobody else can write while the first answers are taken
 READY = (
     (
         N_("going quiet"),
@@ -48,7 +51,8 @@ def run(limit_seconds: float, argument: str = "") -> bool:  # noqa: ARG001  (the
         company: Any = session.scalar(select(Setting.value).where(Setting.name == "company")) or {}
         language = company.get("language") if company.get("language") in LANGUAGES else "en"
         made = []
-        for name, text, description in READY:
+        is_big = session.scalar(select(Contact.id).order_by(Contact.id).offset(MOST_CONTACTS).limit(1)) is not None
+        for name, text, description in () if is_big else READY:
             try:
                 with session.begin_nested():
                     said = translate(language, description)

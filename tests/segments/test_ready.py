@@ -6,8 +6,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from panel import clock
+from panel.contacts.operations import create_contact
 from panel.db import db, reading, writing
 from panel.installation.operations import set_setting
+from panel.sdk.context import NewContact
 from panel.segments import operations, ready
 from panel.segments.models import Segment
 
@@ -42,3 +44,14 @@ def test_a_name_that_is_taken_is_left_alone(app: Flask) -> None:
         operations.save(session, "Going quiet", "has_tag: quiet")
     ready.run(1.0)
     assert names() == ["Going quiet", "woke up"]
+
+
+def test_where_there_are_very_many_contacts_a_person_chooses_the_hour(app: Flask, monkeypatch) -> None:
+    monkeypatch.setattr(ready, "MOST_CONTACTS", 1)
+    with writing() as session:
+        set_setting(session, "company", {"name": "Gan Nava", "language": "en"})
+        for name in ("Dana", "Avi"):
+            create_contact(session, NewContact(name=name), how="manual", now=clock.now())
+    ready.run(1.0)
+    assert names() == []
+    assert due() == 0
