@@ -44,6 +44,12 @@ def plain(text: Any) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", said))
 
 
+def own(value: Any) -> str:
+    """A value with its own direction; one that holds such values is left alone: fpdf2 loses the order of nested ones."""
+    said = plain(value)
+    return said if _FSI in said or _LRI in said else f"{_FSI}{said}{_PDI}"
+
+
 class Paper:
     """A4 pages that are filled from top to bottom; `pdf` is the file."""
 
@@ -83,7 +89,7 @@ class Paper:
 
     def pair(self, label: Any, value: Any) -> None:
         """A line of a table: what it is, and what it says."""
-        self._cell(f"{plain(label)}: {_FSI}{plain(value)}{_PDI}", 9.5, _BLACK, 5)
+        self._cell(f"{plain(label)}: {own(value)}", 9.5, _BLACK, 5)
 
     def finish(self) -> bytes:
         return bytes(self._pdf.output())

@@ -124,7 +124,8 @@ def arrival(message: Message, story: Sequence[Event], hits: Sequence[OneHit], re
         told.say("unknown_means")
         told.do("settle", "other_channel")
     else:
-        _went_out(told, message, hits, answer)
+        replied = kinds.get("message_replied")
+        _went_out(told, message, hits, answer, message.replied_at or (replied.occurred_at if replied else None))
     if message.settled_by:
         told.say("settled", who=words.how_words(message.settled_by, reader.language))
     return told
@@ -150,7 +151,7 @@ def _never_left(told: Told, message: Message) -> None:
         told.do("lift_block")
 
 
-def _went_out(told: Told, message: Message, hits: Sequence[OneHit], answer: str) -> None:
+def _went_out(told: Told, message: Message, hits: Sequence[OneHit], answer: str, replied_at: datetime | None) -> None:
     reader, to = told.reader, words.left_to_right(message.address or "…")
     when = at(message.sent_at or message.wire_at, reader)
     if answer:
@@ -160,8 +161,8 @@ def _went_out(told: Told, message: Message, hits: Sequence[OneHit], answer: str)
     clicked = _first(hits, "click", "human")
     opened = _first(hits, "open", "human")
     proxied = _first(hits, "open", "proxy")
-    if message.replied_at:
-        told.say("replied", at=at(message.replied_at, reader))
+    if replied_at:
+        told.say("replied", at=at(replied_at, reader))
     elif clicked:
         told.say("clicked", at=at(clicked.at, reader))
     elif opened:

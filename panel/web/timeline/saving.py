@@ -94,7 +94,7 @@ def _item(paper: pdf.Paper, item: Item, reader: Reader) -> None:
     if item.why:
         paper.text(item.why, size=9, is_quiet=True)
     for one in item.details:
-        paper.text(f"{one.label}: \u2068{pdf.plain(one.value)}\u2069", size=8.5, is_quiet=True)
+        paper.text(f"{one.label}: {pdf.own(one.value)}", size=8.5, is_quiet=True)
     paper.gap(2)
 
 
