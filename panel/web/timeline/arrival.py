@@ -108,8 +108,8 @@ def arrival(message: Message, story: Sequence[Event], hits: Sequence[OneHit], re
         failed = kinds.get("message_failed")
         told.say("failed", at=at(failed.occurred_at if failed else message.wire_at, reader))
         told.say("reason", reason=reasons.words(message.reason or "failed_provider", reader.language))
-        if answer:
-            told.say("answer", words=words.left_to_right(answer))
+        if said := answer or str((failed.data if failed else {}).get("detail") or ""):
+            told.say("answer", words=words.left_to_right(said))
         told.do("compare_address", "new_address", "other_channel")
     elif message.status in ("skipped", "cancelled"):
         _never_left(told, message)
