@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.consent import rules
-from panel.consent.models import Consent, Suppression
+from panel.consent.models import Consent, Rest, Suppression
 from panel.consent.queries import ALL_CHANNELS
 from panel.contacts.addresses import suppression_key
 from panel.contacts.erasing import erase
@@ -253,6 +253,12 @@ def forget(session: Session, contact_id: int) -> None:
         update(Suppression)
         .where(among(session, Suppression.contact_id, ids))
         .values(contact_id=None, note="")
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(Rest)
+        .where(among(session, Rest.contact_id, ids))
+        .values(reason="")
         .execution_options(synchronize_session=False)
     )
 

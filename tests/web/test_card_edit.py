@@ -12,6 +12,7 @@ from panel.contacts import operations
 from panel.contacts.models import Contact, ContactAddress
 from panel.db import writing
 from panel.timeline.models import Event
+from panel.timeline.operations import record
 from tests.web.story import make_contact
 
 
@@ -150,3 +151,21 @@ def test_a_day_is_shown_as_the_reader_writes_days(logged_in, contact):
         operations.set_field(session, id_, "birthday", date(2026, 11, 22).isoformat())
     person = logged_in(language="fa", calendar="solar_hijri")
     assert 'value="1405/09/01"' in person.text(f"/admin/card-edit/{public_id}/field/birthday")
+
+
+def test_a_form_shows_every_field_as_it_was_typed_and_a_visit_where_it_came_from(logged_in, contact):
+    id_, public_id = contact
+    typed = {"status": "<b>urgent</b>", "text": "please call", "shoe size": "42", "left empty": "", "city": "Lod"}
+    with writing() as session:
+        for data in ({"form": "Contact us", "fields": typed}, {"form": "Short form", **typed}):
+            record(session, contact_id=id_, kind="form_submitted", data=data)
+        visit = {"page": "/prices", "title": "Our prices", "url": "https://shop.example/prices",
+                 "referrer": "https://search.example/?q=x", "seconds": 95}  # fmt: skip
+        record(session, contact_id=id_, kind="page_visited", data=visit)
+        operations.set_field(session, id_, "city", "Lod")
+    page = logged_in().text(f"/admin/contact/{public_id}")
+    for words in ("&lt;b&gt;urgent&lt;/b&gt;", "please call", "shoe size", "left empty"):
+        assert page.count(words) >= 2, words
+    for words in ("Our prices", "https://search.example/?q=x", "95", "came from"):
+        assert words in page, words
+    assert "before:" in page  # the field that changed says what it was

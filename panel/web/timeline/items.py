@@ -280,12 +280,30 @@ def _details(line: Line, kind: EventType, reader: Reader) -> tuple[Detail, ...]:
     changes = line.data.get("changes")
     if isinstance(changes, dict):
         found += [_change(name, change, reader) for name, change in changes.items()]
-    for name, value in line.data.items():
-        if _is_hidden(name, value) or f"%({name})s" in kind.sentence:
+    values = _as_typed(line.data) if kind.group == "forms" else line.data
+    for name, value in values.items():
+        hidden = _is_ours(name) if kind.group == "forms" else _is_hidden(name, value)
+        if hidden or f"%({name})s" in kind.sentence:
             continue
         label = translate(reader.language, labels[name].label) if name in labels else name.replace("_", " ")
         found.append(Detail(label, words.value_words(labels.get(name), name, value, line.data, reader)))
     return tuple(found)
+
+
+def _as_typed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody filled in, every field by its own name, whether we know it or not and also when it was left empty;
+    a form may send its fields in a group of their own."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in ("fields", "answers", "values") and isinstance(value, Mapping):
+            found.update({str(inner): typed for inner, typed in value.items()})
+        elif name != "changes":
+            found[name] = value
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    return name in ("summary", "event", "form_id", "page_id")
 
 
 def _is_hidden(name: str, value: Any) -> bool:
