@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ from playwright.sync_api import expect
 
 from panel.messages import skeletons
 from panel.messages.models import Message
-from panel.messages.showing import pages
+from panel.messages.showing import pages, pictures
 from panel.messages.showing.presentation import presentation
 from panel.messages.showing.texts import marked
+from panel.sdk import outbound
 from panel.sdk.channels import ChannelFacts, Shown, Skeleton, TemplateContent, digest
+from panel.sdk.outbound import Answer, NoAnswerError, NotSentError
 from panel.sdk.testing import RecordingChannel
+from plugins.email.reading import read_shown
 from plugins.sms.text import show_text
 from tests.messages.conftest import make_contact, make_message  # noqa: F401
 from tests.plugin_manager.conftest import make_manager, write_plugin  # noqa: F401
@@ -27,6 +31,7 @@ pytestmark = pytest.mark.databases("sqlite")
 
 PLUGIN = """
 from decimal import Decimal
+from panel.sdk import outbound
 from panel.sdk.channels import ChannelFacts, Measure, Shown
 from panel.sdk.testing import RecordingChannel
 
@@ -138,6 +143,7 @@ def test_a_channel_that_declares_a_bubble_a_card_or_stumbles_is_shown(logged_in,
     card = person.text(f"/messages/{invitation.id}/as-sent")
     assert 'class="sent-note-title" dir="auto">שלום' in card
     assert "sent-note-text" in card
+    assert "In the app" in card
     assert "a plugin did something" not in card
     assert "as it stands" in person.text(f"/messages/{sent('stumbling', b'as it stands').id}/as-sent")
     assert "gone by now" in person.text(f"/messages/{sent('nobodys', b'gone by now').id}/as-sent")
@@ -178,6 +184,42 @@ def test_an_sms_tells_its_parts_its_encoding_and_what_is_left(text, parts, codin
     shown = show_text(text.encode())
     assert shown.measure is not None
     assert (shown.parts, shown.measure.coding, shown.measure.left) == (parts, coding, left)
+
+
+def test_the_files_that_went_along_with_a_mail_are_listed():
+    mail = EmailMessage()
+    mail.set_content("שלום")
+    mail.add_attachment(b"%PDF" + b"x" * 96, maintype="application", subtype="pdf", filename="חשבונית.pdf")
+    mail.add_attachment("notes", filename="notes.txt")
+    shown = read_shown(mail.as_bytes())
+    assert shown.text == "שלום\n"
+    assert [(one.name, one.kind, one.size) for one in shown.attachments] == [
+        ("חשבונית.pdf", "application/pdf", 100),
+        ("notes.txt", "text/plain", 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, {"content-type": "image/png"}, b"<html>a page that calls itself a picture"),
+        Answer(200, {}, b"\x89PNG\r\n\x1a\n", complete=False),
+        Answer(404, {}, b"\x89PNG\r\n\x1a\n"),
+        Answer(302, {"location": "http://10.0.0.1/"}, b""),
+        NotSentError("private", "10.0.0.1"),
+        NoAnswerError("silence"),
+    ],
+)
+def test_what_is_no_picture_or_comes_from_our_own_network_is_not_shown(monkeypatch, answer):
+    def request(method: str, url: str, **options: Any) -> Answer:
+        assert not options["allow_local"]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(outbound, "request", request)
+    found = pictures.fetch(["https://shop.test/a.png", "https://shop.test/yael.png"], ["https://shop.test/a.png"])
+    assert (found.loaded, found.own, found.failed) == ({}, ["https://shop.test/yael.png"], ["https://shop.test/a.png"])
 
 
 def test_a_text_is_taken_apart_and_is_the_same_text_put_together():

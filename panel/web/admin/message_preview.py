@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,7 @@ from panel.contacts.models import Contact
 from panel.contacts.queries import names_of
 from panel.db import db, writing
 from panel.errors import UserError
-from panel.i18n import N_, current_language, direction, lazy_gettext
+from panel.i18n import N_, current_language, direction, gettext, lazy_gettext
 from panel.issues.operations import raise_issue
 from panel.messages.models import Message
 from panel.messages.preview import AsSent, as_sent
@@ -27,6 +28,7 @@ from panel.tracking.queries import link_clicks
 from panel.web import headers
 from panel.web.access import requires
 from panel.web.admin import labels
+from panel.web.admin.base import chip
 from panel.web.admin.contacts import contact_url
 from panel.web.admin.pages import PanelView
 
@@ -84,7 +86,7 @@ class MessagePreviewView(PanelView):
             "public_id": db.session.scalar(select(Contact.public_id).where(Contact.id == message.contact_id)),
             "contact_url": contact_url(message.contact_id),
             "state": labels.message_state(message.status, message.reason),
-            "channel": labels.channel(message.channel),
+            "channel": _channel_chip(message.channel, channel),
             "sent": sent,
             "problem": problem,
             "call": _call(message),
@@ -145,6 +147,13 @@ def _sent(message: Message, channel: Channel | None) -> tuple[AsSent | None, str
         return as_sent(_session(), message, channel, _base()), ""
     except UserError as error:
         return None, error.words(current_language())
+
+
+def _channel_chip(code: str, channel: Channel | None) -> Markup:
+    """A plugin's own channel by the name and the icon that it declares."""
+    if code in labels.CHANNELS or channel is None:
+        return labels.channel(code)
+    return chip(gettext(channel.label), "", channel.icon)
 
 
 def _views(sent: AsSent) -> tuple[str, ...]:

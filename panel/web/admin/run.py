@@ -26,7 +26,7 @@ from panel.journeys.by_hand import retry
 from panel.journeys.explain import explain
 from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels
-from panel.journeys.models import Enrolment
+from panel.journeys.models import Enrolment, Journey
 from panel.journeys.names import labels
 from panel.messages.models import Message
 from panel.web.access import requires
@@ -113,6 +113,7 @@ class RunView(PanelView):
             contact=contact,
             name=name_of(contact),
             message=message,
+            journey=db.session.get(Journey, message.journey_id) if message.journey_id else None,
             told=reached(the_session(), message, reader, labels(the_session())),
         )
 
