@@ -56,6 +56,7 @@ DRAINS: dict[str, Drain] = {
         Drain("sync", "panel.sync.jobs:run", "panel.sync.jobs:due", every=10.0),
         Drain("simulations", "panel.journeys.simulate.work:run", "panel.journeys.simulate.work:due"),
         Drain("segments", "panel.segments.ready:run", "panel.segments.ready:due", every=60.0),
+        Drain("mails", "panel.tasks.mailing:run", "panel.tasks.mailing:due"),
         Drain("imports", "panel.imports.jobs:run", "panel.imports.jobs:due"),
     )
 }

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.db import connection_of
 from panel.i18n import N_
+from panel.staff import mails
 from panel.staff.models import Notice
 from panel.staff.people import Directory, Meant
 
@@ -88,10 +89,18 @@ def notify_many(
     ]
     connection = connection_of(session)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Notice).on_conflict_do_nothing(index_elements=["dedupe_key"]).returning(Notice.id)
-    return sum(
-        len(connection.execute(statement, rows[start : start + CHUNK]).all()) for start in range(0, len(rows), CHUNK)
+    statement = (
+        dialect.insert(Notice)
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+        .returning(Notice.id, Notice.user_id, Notice.kind)
     )
+    new = [
+        (row.id, row.user_id, row.kind)
+        for start in range(0, len(rows), CHUNK)
+        for row in connection.execute(statement, rows[start : start + CHUNK])
+    ]
+    mails.queue(session, new, at)
+    return len(new)
 
 
 def unread(session: Session, user_id: int) -> int:

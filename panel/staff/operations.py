@@ -175,6 +175,8 @@ def set_preferences(user: User, wishes: dict[str, str]) -> None:
         user.calendar, user.digits = CUSTOMARY[user.language]
     if wishes.get("time_zone") in available_timezones():
         user.time_zone = wishes["time_zone"]
+    if "mailed" in wishes:
+        user.mailed = wishes["mailed"][:200]
     if wishes.get("name", "").strip():
         user.name = wishes["name"].strip()[:200]
 

@@ -15,7 +15,7 @@ from panel.staff.models import User
 from panel.staff.rules import RoleName
 from panel.tasks.models import Task
 
-VIEWS = ("mine", "team", "overdue", "today", "done")
+VIEWS = ("mine", "team", "overdue", "today", "week", "done")
 PAGE = 200
 MAX_COUNT = 100
 
@@ -73,6 +73,8 @@ def _within(user: User, view: str, now: datetime) -> ColumnElement[bool]:
         return and_(mine, now > _WANTED_AT)
     if view == "today":
         return and_(mine, end_of_day(now, user.time_zone) > _WANTED_AT)
+    if view == "week":
+        return and_(mine, end_of_day(now, user.time_zone) + timedelta(days=6) > _WANTED_AT)
     return mine
 
 

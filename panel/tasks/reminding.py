@@ -14,6 +14,7 @@ from panel.db import connection_of, rows_of, table_of
 from panel.i18n import N_
 from panel.staff.notices import NewNotice, notify_many
 from panel.staff.people import Directory, Meant
+from panel.tasks.mailing import tell_of_issues
 from panel.tasks.models import Task
 from panel.tasks.operations import assignee
 
@@ -31,6 +32,7 @@ def remind_due(session: Session, now: datetime) -> int:
         .with_for_update(skip_locked=True)
     )
     rows = rows_of(session, query)
+    tell_of_issues(session, now)
     if not rows:
         return 0
     connection_of(session).execute(update(Task).where(Task.id.in_([row["id"] for row in rows])).values(reminded_at=now))

@@ -23,6 +23,7 @@ from flask_login import current_user
 from panel.calendars import Reader
 from panel.db import db, write_intent
 from panel.i18n import LANGUAGES, LOCALES, current_language, gettext, set_language
+from panel.staff import mails
 from panel.staff.operations import CUSTOMARY, PREFERENCES, set_preferences
 from panel.web.addresses import back_url
 
@@ -56,13 +57,21 @@ def current_reader() -> Reader:
 @blueprint.get("/preferences")
 def show() -> str:
     """The switch as a page; with JavaScript it opens from the top bar and this page is not needed."""
-    return render_template("panel/preferences.html", back=url_for(".show"), zones=sorted(zone_names()))
+    return render_template(
+        "panel/preferences.html",
+        back=url_for(".show"),
+        zones=sorted(zone_names()),
+        mailed=mails.MAILED,
+        wants=mails.wishes(current_user.mailed) if current_user.is_authenticated else (),
+    )
 
 
 @blueprint.post("/preferences")
 def change() -> Response:
     """One button of the switch was pressed: remember it and show the same page again."""
     wishes = {name: request.form[name] for name in (*PREFERENCES, "name", "time_zone") if name in request.form}
+    if "mails" in request.form:  # the form that has the boxes: an empty choice is a choice too
+        wishes["mailed"] = " ".join(kind for kind in mails.MAILED if kind in request.form.getlist("mailed"))
     switched = {name: value for name, value in wishes.items() if name in PREFERENCES}
     if not wishes or any(value not in PREFERENCES[name] for name, value in switched.items()):
         abort(400)

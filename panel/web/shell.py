@@ -44,7 +44,7 @@ def shell() -> SimpleNamespace:
             issues_url=_address("issues.index_view"),
             notices=unread(db.session(), user.id) if user else 0,
             notices_url=_address("notices.index"),
-            search_url=_address("contacts.index_view") or "",
+            search_url=_address("search.index") or "",
             reader=current_reader(),
             today=show_day(clock.now().astimezone(current_reader().zone).date(), current_reader(), "full"),
         )

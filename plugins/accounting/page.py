@@ -43,6 +43,7 @@ def books_page(ctx: PluginContext) -> PluginPage:
         render=lambda request: render(ctx, request),
         post=lambda request: post(ctx, request),
         icon="receipt-2",
+        action="money.view",
     )
 
 

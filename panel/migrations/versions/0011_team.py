@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 import panel.db
-from panel.contacts.search import backwards, national
 
 revision = "0011"
 down_revision = "0010"
@@ -106,10 +106,13 @@ def _numbers_in_each_form(connection: sa.Connection) -> None:
     while rows := connection.execute(rows_after, {"after": after}).all():
         numbers = [(row.contact_id, row.value.removeprefix("+")) for row in rows]
         forms = [
-            {"id": id_, "forms": f" {national(number)} {backwards(number)}"}
-            for id_, number in numbers
-            if number.isdigit()
+            {"id": id_, "forms": f" {_national(number)} z{number[::-1]}"} for id_, number in numbers if number.isdigit()
         ]
         if forms:
             connection.execute(write, forms)
         after = rows[-1].id
+
+
+def _national(number: str) -> str:
+    """As the search writes it; a migration keeps what it does to itself."""
+    return next((number[n:] for n in (1, 2, 3) if int(number[:n]) in COUNTRY_CODE_TO_REGION_CODE), number)

@@ -7,6 +7,7 @@ from flask_admin import Admin
 from flask_admin import babel as admin_babel
 
 from panel.web import headers
+from panel.web.admin import calendar_feed
 from panel.web.admin.audit import AuditView
 from panel.web.admin.card_consent import CardConsentView
 from panel.web.admin.card_edit import CardEditView
@@ -33,6 +34,7 @@ from panel.web.admin.pages import PanelTheme
 from panel.web.admin.personal_message import PersonalMessageView
 from panel.web.admin.planned import PlannedView
 from panel.web.admin.plugins import PluginPagesView, PluginsView
+from panel.web.admin.presence import PresenceView
 from panel.web.admin.restore import RestoreView
 from panel.web.admin.run import RunView
 from panel.web.admin.search import SearchView
@@ -62,6 +64,7 @@ def install(app: Flask) -> Admin:
         csp_nonce_generator=headers.nonce,
     )
     app.extensions["panel_admin"] = admin
+    app.register_blueprint(calendar_feed.blueprint)
     register(admin)
     return admin
 
@@ -71,6 +74,8 @@ def register(admin: Admin) -> None:
     admin.add_view(TasksView())
     admin.add_view(NoticesView())
     admin.add_view(SearchView())
+    admin.add_view(calendar_feed.CalendarFeedView())
+    admin.add_view(PresenceView())
     admin.add_view(ContactsView())
     admin.add_view(ListsView())
     admin.add_view(SegmentsView())

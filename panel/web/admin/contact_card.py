@@ -23,6 +23,7 @@ from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext
 from panel.journeys import reasons
 from panel.journeys.by_hand import journeys_to_start, retry, start_by_hand, take_out
 from panel.journeys.models import Enrolment
+from panel.staff.mentions import tell_mentioned
 from panel.timeline.queries import Cursor
 from panel.web.access import requires
 from panel.web.admin import tasks
@@ -164,7 +165,11 @@ class ContactCardView(PanelView):
         if id_ is not None:
             url = url_for("card_notes.act", public_id=public_id, event_id=id_, what="take_back")
             offer_undo(public_id, Undo(gettext("The note was saved."), url, "again", "1"))
+        text = request.form.get("text", "")
+        told = tell_mentioned(the_session(), text, contact_id=contact.id, event_id=id_, by_id=current_user.id)
         db.session.commit()
+        for name in told.absent:
+            flash(gettext("%(name)s was not told: nobody here is called that.", name=isolate(f"@{name}")), "warning")
         return back(public_id)
 
     @expose("/<public_id>/tags/add", methods=["POST"])

@@ -30,7 +30,7 @@ from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
 from panel.sdk.context import NewContact
 from panel.sync.erasing import forget_in_plugins
 from panel.web import filters
-from panel.web.access import must
+from panel.web.access import must, sees_money
 from panel.web.admin.base import PanelModelView, chips
 from panel.web.admin.labels import LANGUAGE_NAMES
 from panel.web.admin.listing import ListFilter
@@ -197,7 +197,7 @@ class ContactsView(PanelModelView):
                 value.field_id: show_day(value.day, reader, "short") if value.day else value.text
                 for value in db.session.scalars(select(FieldValue).where(FieldValue.contact_id == obj.id))
             }
-            for info in custom_fields(db.session()):
+            for info in _fields():
                 form[info.name].data = values.get(info.id, "")
         return form
 
@@ -210,7 +210,7 @@ class ContactsView(PanelModelView):
         """What was typed; dates in any calendar as YYYY-MM-DD. UserError with its field for one that cannot be read."""
         values = {name: (value or "").strip() for name, value in form.data.items()}
         reader = current_reader()
-        for info in custom_fields(db.session()):
+        for info in _fields():
             if info.type == "date" and values.get(info.name):
                 try:
                     day = read_day(values[info.name], reader, clock.now().astimezone(reader.zone).date())
@@ -337,10 +337,15 @@ def contact_url(contact_id: int) -> str:
     return url_for("contacts.edit_view", id=contact_id)
 
 
+def _fields() -> list[Any]:
+    """This business's own fields, as far as this colleague may see them."""
+    return [one for one in custom_fields(db.session()) if one.type != "money" or sees_money()]
+
+
 def _form_class() -> type[ContactForm]:
     """The form with this business's own fields after the built-in ones."""
     fields: dict[str, Any] = {}
-    for info in custom_fields(db.session()):
+    for info in _fields():
         label = info.label(current_language())
         if info.type == "choice":
             choices = options((c, c) for c in ("", *info.choices))

@@ -21,7 +21,14 @@ from panel.web.admin.pages import PanelView
 from panel.web.timeline.words import fill, isolated
 
 PAGE = 50
-ICONS = {"task": "checkbox", "reminder": "clock", "task_cancelled": "circle-x", "journey": "route"}
+ICONS = {
+    "mention": "at",
+    "issue": "alert-triangle",
+    "task": "checkbox",
+    "reminder": "clock",
+    "task_cancelled": "circle-x",
+    "journey": "route",
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import abort, flash, redirect, request, session, url_for
+from babel import Locale
+from flask import abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
@@ -16,12 +17,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.calendars import show_moment
 from panel.contacts.models import Contact
 from panel.contacts.origin import By
-from panel.contacts.queries import canonical
+from panel.contacts.queries import aliases, canonical
 from panel.db import db
 from panel.errors import UserError
-from panel.i18n import N_, current_language, gettext, lazy_gettext
+from panel.i18n import LOCALES, N_, current_language, gettext, lazy_gettext, ngettext
 from panel.journeys.models import Journey
 from panel.staff.people import Colleague, Directory, Meant
 from panel.staff.rules import ROLE_LABELS, RoleName
@@ -31,6 +33,9 @@ from panel.tasks.operations import NewTask
 from panel.web.access import requires
 from panel.web.addresses import back_url
 from panel.web.admin.pages import PanelView
+from panel.web.preferences import current_reader
+from panel.web.timeline import items
+from panel.web.timeline import queries as timeline
 from panel.web.timeline.words import reason_words
 
 VIEWS = (
@@ -38,6 +43,7 @@ VIEWS = (
     ("team", N_("Team")),
     ("overdue", N_("Overdue")),
     ("today", N_("Today")),
+    ("week", N_("Next 7 days")),
     ("done", N_("Closed")),
 )
 EMPTY = {
@@ -45,15 +51,18 @@ EMPTY = {
     "team": N_("Nobody has an open task."),
     "overdue": N_("You are late with nothing."),
     "today": N_("Nothing more is waiting for you today."),
+    "week": N_("Nothing is waiting for you in the next seven days."),
     "done": N_("Tasks that were done or taken back will stand here."),
 }
 SNOOZES = (
     ("hour", N_("In an hour")),
     ("tomorrow", N_("Tomorrow at 9:00")),
+    ("workday", N_("Next working day at 9:00")),
     ("week", N_("In a week at 9:00")),
 )
 REMINDERS = (("0", N_("when it is due")), ("60", N_("an hour before")), ("1440", N_("a day before")))
 MORNING = 9
+LAST = 5  # things that a preview shows
 _UNDO = "tasks_undo"
 
 
@@ -125,11 +134,43 @@ class TasksView(PanelView):
         else:
             done = operations.snooze(_session(), [task_id], _snooze_until())
             if done:
-                flash(gettext("Put off. It comes back with a reminder."), "success")
+                flash(_comes_back(_snooze_until()), "success")
         db.session.commit()
         if not done and what != "assign":
             flash(gettext("Somebody was quicker: the task has changed already."), "warning")
         return redirect(back_url(url_for(".index")), 303)
+
+    @expose("/many/<any(done, reopen, assign, snooze):what>", methods=["POST"])
+    @requires("tasks.edit")
+    def many(self, what: str) -> ResponseReturnValue:
+        """The same for all that were ticked."""
+        ids = [int(one) for one in request.form.getlist("task")[: queries.PAGE] if one.isdigit()]
+        by = By(user_id=current_user.id)
+        if not ids:
+            flash(gettext("Tick the tasks first."), "warning")
+        elif what == "done":
+            done = operations.complete(_session(), ids, by=by)
+            _offer_undo(done, ngettext("One task is done.", "%(n)s tasks are done.", len(done)))
+        elif what == "reopen":
+            operations.reopen(_session(), ids, by=by)
+        elif what == "assign":
+            operations.assign(_session(), ids, _meant(request.form.get("who", "")), by=by)
+        elif operations.snooze(_session(), ids, _snooze_until()):
+            flash(_comes_back(_snooze_until()), "success")
+        db.session.commit()
+        return redirect(back_url(url_for(".index")), 303)
+
+    @expose("/<int:task_id>/preview")
+    @requires("contacts.view")
+    def preview(self, task_id: int) -> ResponseReturnValue:
+        """The last things that happened with the contact, so that the call can start."""
+        task = db.session.get(Task, task_id)
+        if task is None:
+            abort(404)
+        ids = aliases(_session(), canonical(_session(), task.contact_id))
+        reader = current_reader()
+        page = timeline.load(_session(), ids, reader=reader, limit=LAST)
+        return render_template("tasks/preview.html", items=items.build(page.lines, page.facts, reader)[:LAST])
 
     @expose("/new", methods=["POST"])
     @requires("tasks.edit")
@@ -260,7 +301,25 @@ def _snooze_until() -> datetime:
     if wanted in ("tomorrow", "week"):
         there = now.astimezone(_zone()) + timedelta(days=1 if wanted == "tomorrow" else 7)
         return there.replace(hour=MORNING, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+    if wanted == "workday":
+        return next_working_day(now, _zone(), current_language())
     return _moment(wanted) or now
+
+
+def next_working_day(now: datetime, zone: ZoneInfo, language: str) -> datetime:
+    """Nine o'clock on the next day that is no weekend where this language is read (he: Friday and Saturday, fa: Friday,
+    en: Saturday and Sunday)."""
+    locale = Locale.parse(LOCALES[language])
+    first, last = locale.weekend_start, locale.weekend_end
+    off = {(first + n) % 7 for n in range((last - first) % 7 + 1)}
+    there = now.astimezone(zone) + timedelta(days=1)
+    while there.weekday() in off:
+        there += timedelta(days=1)
+    return there.replace(hour=MORNING, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+
+
+def _comes_back(until: datetime) -> str:
+    return gettext("Put off until %(when)s. It comes back with a reminder.", when=show_moment(until, current_reader()))
 
 
 def _moment(text: str) -> datetime | None:
@@ -283,7 +342,7 @@ def _offer_undo(done: Sequence[int], words: str) -> None:
         card = url_for("contact_card.index", public_id=public_id)
         session["contact_undo"] = {"for": public_id, "words": words, "url": again, "field": "url", "value": card}
     else:
-        session[_UNDO] = {"words": words, "task": done[0]}
+        session[_UNDO] = {"words": words, "tasks": list(done)}
 
 
 def _zone() -> ZoneInfo:

@@ -169,10 +169,8 @@ def value_words(field: EventField | None, name: str, value: Any, data: Mapping[s
 
 
 # What amounts are called in events that nobody declared, and in which places a changed field's value stands.
-_MONEY_NAMES = frozenset(
-    {"amount", "amount_due", "balance", "total", "sum", "price", "revenue", "debt", "credit"}
-)
-_CHANGED = frozenset({"old", "new", "before", "after", "from", "to", "was", "value"})
+_MONEY_NAMES = frozenset({"amount", "amount_due", "balance", "total", "sum", "price", "revenue", "debt", "credit"})
+_CHANGED = frozenset({"", "old", "new", "before", "after", "from", "to", "was", "value"})
 _A_NUMBER = re.compile(r"[\d\s.,+\-−₪$€£﷼]+")  # noqa: RUF001
 
 

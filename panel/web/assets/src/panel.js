@@ -4,6 +4,8 @@ import "@tabler/core";
 import htmx from "htmx.org";
 import { startConfirming } from "./confirm.js";
 import { startLists } from "./lists.js";
+import { startSearch } from "./search.js";
+import { startTaskKeys } from "./task-keys.js";
 
 htmx.config.includeIndicatorStyles = false; // it would inject a style without a nonce
 htmx.config.allowEval = false;
@@ -66,3 +68,5 @@ document.querySelector(".error-summary")?.focus();
 
 startConfirming();
 startLists();
+startSearch();
+startTaskKeys();

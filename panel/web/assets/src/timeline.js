@@ -2,6 +2,7 @@
 // in a dialog. Everything here has a plain link or form beneath it.
 import { startKeys } from "./contact-keys.js";
 import { startLoadingParts } from "./engagement.js";
+import { startPresence } from "./presence.js";
 import "./writing.js";
 
 const POLL = 10_000;
@@ -109,7 +110,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target.id === "note-text") event.target.blur();
 });
 
-if (page()) { startUndo(); startKeys(); setInterval(lookForNews, POLL); document.addEventListener("visibilitychange", lookForNews); }
+if (page()) { startPresence(); startUndo(); startKeys(); setInterval(lookForNews, POLL); document.addEventListener("visibilitychange", lookForNews); }
 window.panelLookForNews = lookForNews;
 // A form in the page that was answered with the whole page (a field that was changed): swapped in like everything else.
 document.addEventListener("htmx:beforeSwap", (event) => {
