@@ -207,7 +207,7 @@ def test_mine_team_overdue_today_done(session: Session, colleague: Make, contact
     assert view("overdue") == [late]
     assert view("today") == [late, today]
     assert view("done") == [done]
-    assert queries.counts(session, user, NOW) == {"mine": 3, "team": 4, "overdue": 1, "today": 2}
+    assert queries.counts(session, user, NOW) == {"mine": 3, "team": 4, "overdue": 1, "today": 2, "week": 2}
     operations.snooze(session, [late], NOW + timedelta(days=2), now=NOW)
     assert view("overdue") == []
     assert view("today") == [today]
