@@ -1,6 +1,6 @@
 """A support person's morning by keyboard alone, on a telephone in Hebrew and Persian and at a desk in English.
 
-"Did Yael get the reminder? What did it say? Why did she get two?"
+"Did Yael get the reminder? What did it say? Why did she get two? Move her to SMS."
 And what a screen reader finds on the page: landmarks, headings in order, each item with a name, quiet otherwise.
 """
 
@@ -17,6 +17,7 @@ from sqlalchemy import select
 from panel import clock
 from panel.contacts.models import Contact
 from panel.db import next_ids, writing
+from panel.engagement.models import ChannelPin
 from panel.i18n import translate
 from panel.journeys.models import Enrolment
 from panel.messages import skeletons
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.databases("sqlite")
 
 REMINDER = {"he": "תזכורת לתור מחר", "fa": "یادآوری نوبت فردا", "en": "Reminder of tomorrow"}
 BODY = {"he": "התור שלך מחר בתשע", "fa": "نوبت شما فردا ساعت نه است", "en": "Your appointment is tomorrow at nine"}
+WHY = {"he": "ביקשה בטלפון", "fa": "تلفنی خواست", "en": "asked on the phone"}
 
 
 @pytest.fixture
@@ -123,6 +125,26 @@ def test_a_morning_of_support_by_keyboard_alone(browse, session, card, language,
     tab_to(page, "a[href*='/message']", 8)
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text(f"{REMINDER[language]} 2")
+    page.evaluate("document.body.focus()")
+    tab_to(page, f"main a[href$='{address}']")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{address}*")
+
+    # Move her to SMS.
+    tab_to(page, ".channel-foot summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#pin-channel", 5)
+    for _ in range(8):
+        if page.evaluate("document.activeElement.value") == "sms":
+            break
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.type(WHY[language])
+    page.keyboard.press("Enter")
+    expect(page.locator(".channel-card .state-blue")).to_be_visible()
+    expect(page.locator(".channel-card")).to_contain_text(WHY[language])
+    assert session.scalars(select(ChannelPin.channel)).all() == ["sms"]
+    session.rollback()
 
     # And nothing of all this looks like something that she did.
     assert (
