@@ -13,7 +13,6 @@ from sqlalchemy import Select, select, update
 from panel.db import db
 from panel.i18n import lazy_gettext, ngettext
 from panel.issues.models import Issue
-from panel.issues.queries import open_issues
 from panel.jobs.bells import wake
 from panel.journeys import helping
 from panel.journeys.by_hand import retry
@@ -23,7 +22,7 @@ from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView
 from panel.web.admin.listing import ListFilter
-from panel.web.issues import issue_words
+from panel.web.issues import issue_words, open_count
 
 
 class IssuesView(PanelModelView):
@@ -75,7 +74,7 @@ class IssuesView(PanelModelView):
         )
 
     def menu_count(self) -> int:
-        return sum(open_issues(db.session()).values())
+        return open_count()
 
     def query(self) -> Select[Any]:
         return select(Issue)

@@ -6,8 +6,8 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 import panel.db
 
-revision = "0011"
-down_revision = "0010"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
