@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from panel.db import connection_of
@@ -52,4 +52,4 @@ def queue(session: Session, notices: Sequence[tuple[int, int, str]], now: dateti
         if kind in wanted.get(user_id, ())
     ]  # fmt: skip
     if rows:
-        connection.execute(NoticeMail.__table__.insert(), rows)
+        connection.execute(insert(NoticeMail), rows)

@@ -45,7 +45,7 @@ def plain(text: Any) -> str:
 
 
 def own(value: Any) -> str:
-    """A value with its own direction. One that holds such values is left alone: fpdf2 loses the order of nested ones."""
+    """A value with its own direction. One that holds such values is left alone: fpdf2 muddles nested ones."""
     said = plain(value)
     return said if _FSI in said or _LRI in said else f"{_FSI}{said}{_PDI}"
 
