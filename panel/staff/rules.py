@@ -50,7 +50,6 @@ ACTIONS: dict[str, frozenset[RoleName]] = {
     "contacts.merge": _MARKETERS,
     "contacts.import": _MARKETERS,
     "contacts.export": _MARKETERS,
-    "contacts.addresses": _EDITORS,  # without it they are shown masked
     "money.view": _MARKETERS,  # what contacts paid, owe and bring in
     "notes.write": _EDITORS,
     "tasks.view": _EVERYBODY,

@@ -99,7 +99,7 @@ def test_a_task_is_given_from_the_contacts_page(stored, logged_in, contact):
     page = f"/admin/contact/{contact[1]}"
     assert "Until when?" in person.text(page)
     person.post(
-        "/admin/tasks/new", contact=contact[1], title="Send the contract", who="", due="2031-01-15T09:30", remind="60",
+        "/admin/tasks/new", contact=contact[1], title="Send the contract", who="", due="15.1.2031 9:30", remind="60",
         url=page,
     )  # fmt: skip
     stored.rollback()

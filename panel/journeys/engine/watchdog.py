@@ -25,6 +25,7 @@ from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
 from panel.plugin_manager.models import PluginState
 from panel.sync.freshness import stale_kinds
+from panel.tasks import presence
 from panel.timeline.models import Event
 from panel.timeline.registry import types
 
@@ -72,6 +73,7 @@ def watch(session: Session, now: datetime) -> None:
         else:
             resolve_issue(session, finding.key)
     forget_settled_reviews(session, now)
+    presence.forget_gone(session, now)
 
 
 def findings(connection: Connection, now: datetime) -> Iterator[Finding]:

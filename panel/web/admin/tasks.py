@@ -21,6 +21,7 @@ from panel.calendars import show_moment
 from panel.contacts.models import Contact
 from panel.contacts.origin import By
 from panel.contacts.queries import aliases, canonical
+from panel.dates import read_moment
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import LOCALES, N_, current_language, gettext, lazy_gettext, ngettext
@@ -323,13 +324,8 @@ def _comes_back(until: datetime) -> str:
 
 
 def _moment(text: str) -> datetime | None:
-    """A `datetime-local` input, meant on the reader's own clock."""
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=_zone()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UserError("moment_unreadable", N_("This is not a date and time we can read.")) from None
+    """What somebody wrote for a moment ("tomorrow 9:00", "1405/9/1"), meant on their own clock and calendar."""
+    return read_moment(text, current_reader(), clock.now()) if text.strip() else None
 
 
 def _offer_undo(done: Sequence[int], words: str) -> None:
