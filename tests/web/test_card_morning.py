@@ -1,14 +1,15 @@
 """A support person's morning by keyboard alone, on a telephone in Hebrew and Persian and at a desk in English.
 
-"Did Yael get the reminder? What did it say? Why did she get two? Move her to SMS."
+"Did Yael get the reminder? What did it say? Why did she get two? Move her to SMS; call her tomorrow at nine."
 And what a screen reader finds on the page: landmarks, headings in order, each item with a name, quiet otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from email.message import EmailMessage
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -23,6 +24,7 @@ from panel.journeys.models import Enrolment
 from panel.messages import skeletons
 from panel.messages.models import Message
 from panel.sdk.channels import Skeleton, TemplateContent, digest
+from panel.tasks.models import Task
 from panel.tracking.models import TrackingHit
 from tests.web.seen import serious
 from tests.web.story import PEOPLE, add_message, make_journey, make_story
@@ -32,6 +34,8 @@ pytestmark = pytest.mark.databases("sqlite")
 REMINDER = {"he": "תזכורת לתור מחר", "fa": "یادآوری نوبت فردا", "en": "Reminder of tomorrow"}
 BODY = {"he": "התור שלך מחר בתשע", "fa": "نوبت شما فردا ساعت نه است", "en": "Your appointment is tomorrow at nine"}
 WHY = {"he": "ביקשה בטלפון", "fa": "تلفنی خواست", "en": "asked on the phone"}
+
+TOMORROW = {"he": "מחר 9:00", "fa": "فردا ۹:۰۰", "en": "tomorrow 9:00"}
 
 
 @pytest.fixture
@@ -145,6 +149,23 @@ def test_a_morning_of_support_by_keyboard_alone(browse, session, card, language,
     expect(page.locator(".channel-card")).to_contain_text(WHY[language])
     assert session.scalars(select(ChannelPin.channel)).all() == ["sms"]
     session.rollback()
+
+    # Call her tomorrow at nine.
+    tab_to(page, ".task-new summary", 300)
+    page.keyboard.press("Enter")
+    tab_to(page, "#task-title", 5)
+    page.keyboard.type(WHY[language])
+    tab_to(page, "#task-due", 5)
+    page.keyboard.type(TOMORROW[language])
+    expect(page.locator("#task-due-echo")).to_contain_text("=")
+    page.keyboard.press("Enter")
+    expect(page.locator(".side-row.task")).to_contain_text(WHY[language])
+    zone = ZoneInfo("Asia/Jerusalem")
+    [due] = session.scalars(select(Task.due_at)).all()
+    session.rollback()
+    assert due.astimezone(zone).replace(tzinfo=None) == datetime.combine(
+        clock.now().astimezone(zone).date() + timedelta(days=1), time(9)
+    )
 
     # And nothing of all this looks like something that she did.
     assert (
