@@ -43,7 +43,7 @@ MOVED = (
     Moved("events", follows=(("enrolment_id", "enrolments"), ("message_id", "messages"))),
 )
 # They name the message or the run that they are about, and that is how they are found; or they are nobody's history.
-STAYS = frozenset({"tracking_hits", "imported_contacts", "notices", "suppressions"})
+STAYS = frozenset({"tracking_hits", "imported_contacts", "notices", "suppressions", "presences"})
 
 
 def _table(name: str, *more: str) -> Any:

@@ -45,7 +45,7 @@ class TemplateContent:
     html: str = ""
     text: str = ""
     language: str = "en"
-    answers: str = ""
+    answers: str = field(default="", repr=False)  # the written form names the text alone
 
 
 @dataclass(frozen=True)

@@ -137,13 +137,15 @@ def test_a_morning_of_support_by_keyboard_alone(browse, session, card, language,
     # Move her to SMS.
     tab_to(page, ".channel-foot summary")
     page.keyboard.press("Enter")
-    tab_to(page, "#pin-channel", 5)
+    expect(page.locator("#pin-channel")).to_be_focused()
     for _ in range(8):
         if page.evaluate("document.activeElement.value") == "sms":
             break
         page.keyboard.press("ArrowDown")
+    expect(page.locator("#pin-channel")).to_have_value("sms")
     page.keyboard.press("Tab")
     page.keyboard.type(WHY[language])
+    expect(page.locator(".channel-card input:focus")).to_have_value(WHY[language])
     page.keyboard.press("Enter")
     expect(page.locator(".channel-card .state-blue")).to_be_visible()
     expect(page.locator(".channel-card")).to_contain_text(WHY[language])

@@ -60,7 +60,7 @@ def test_the_timeline_comes_first_on_a_phone(browse, card):
 def test_a_tag_is_added_and_taken_back_without_leaving_the_place(browse, card):
     page = browse(card("en"))
     page.evaluate("window.stayed = true")
-    page.locator(".tag-add").click()
+    page.locator(".contact-tags .tag-add").click()
     until(page, "document.activeElement.id === 'tag-name'")
     page.keyboard.type("Gold")
     page.keyboard.press("Enter")
@@ -124,7 +124,7 @@ def test_everything_can_be_done_without_javascript(browse, card, chromium):
     context = chromium.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
     plain = context.new_page()
     plain.goto(page.url)
-    plain.locator(".tag-add").click()
+    plain.locator(".contact-tags .tag-add").click()
     plain.fill("#tag-name", "Silver")
     plain.click("text=Add the tag")
     expect(plain.locator(".tag-chip", has_text="Silver")).to_have_count(1)

@@ -61,7 +61,8 @@ document.addEventListener("submit", async (event) => {
   const body = new URLSearchParams(new FormData(form, event.submitter));
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   await swap(form.action, { method: "POST", body });
-  (document.querySelector("[data-undo] button") || document.getElementById("note-text"))?.focus({ preventScroll: true });
+  const undo = form.matches(".note-box") ? null : document.querySelector("[data-undo] button"); // after a note, the next note
+  (undo || document.getElementById("note-text"))?.focus({ preventScroll: true });
 });
 
 document.addEventListener("click", async (event) => {
@@ -117,6 +118,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target?.id !== "contact-page" || !page()) return;
   event.detail.shouldSwap = false;
   put(new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html"), event.detail.xhr.responseURL);
-  (document.querySelector("[data-undo] button") || document.getElementById("note-text"))?.focus({ preventScroll: true });
+  const undo = form.matches(".note-box") ? null : document.querySelector("[data-undo] button"); // after a note, the next note
+  (undo || document.getElementById("note-text"))?.focus({ preventScroll: true });
 });
 startLoadingParts();
