@@ -118,7 +118,6 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target?.id !== "contact-page" || !page()) return;
   event.detail.shouldSwap = false;
   put(new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html"), event.detail.xhr.responseURL);
-  const undo = form.matches(".note-box") ? null : document.querySelector("[data-undo] button"); // after a note, the next note
-  (undo || document.getElementById("note-text"))?.focus({ preventScroll: true });
+  (document.querySelector("[data-undo] button") || document.getElementById("note-text"))?.focus({ preventScroll: true });
 });
 startLoadingParts();
