@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import select
 
 from panel import clock
 from panel.contacts.models import Contact
 from panel.contacts.operations import create_contact
-from panel.db import db, reading, writing
+from panel.db import reading, writing
 from panel.engagement import pins
 from panel.engagement.preference import preferred_channels
 from panel.engagement.rules import rules
@@ -25,6 +22,7 @@ from panel.timeline.models import Event
 from panel.timeline.operations import NewEvent, record_many
 from tests.engagement.test_preference import send
 from tests.web.conftest import logged_in, make_user, stored  # noqa: F401
+from tests.web.statements import counted
 
 DAY = timedelta(days=1)
 
@@ -169,21 +167,6 @@ def test_new_rules_hold_at_once_for_the_past_too(logged_in, dana, now):  # noqa:
     assert person.post("/admin/engagement/", do="default").status_code == 303
     with reading() as session:
         assert rules(session).half_life == 30
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection, _cursor, statement, *_rest):
-        if not statement.startswith(("BEGIN", "PRAGMA", "SAVEPOINT", "RELEASE")):
-            seen.append(statement)
-
-    sqlalchemy_event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sqlalchemy_event.remove(db.engine, "before_cursor_execute", note)
 
 
 @pytest.mark.databases("sqlite")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import select
 
 from panel import clock
 from panel.contacts import operations
 from panel.contacts.models import Contact, ContactTag, ListMember
-from panel.db import db, writing
+from panel.db import writing
 from panel.journeys.models import Enrolment
 from panel.timeline.models import Event
 from panel.timeline.operations import record
+from tests.web.statements import counted
 from tests.web.story import add_hit, add_message, make_contact, make_journey, make_story
 
 
@@ -41,21 +39,6 @@ def url_of(session, contact_id: int) -> str:
     public_id = session.scalar(select(Contact.public_id).where(Contact.id == contact_id))
     session.rollback()
     return f"/admin/contact/{public_id}"
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection, _cursor, statement, *_rest):
-        if not statement.startswith(("BEGIN", "PRAGMA", "SAVEPOINT", "RELEASE")):
-            seen.append(statement)
-
-    sqlalchemy_event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sqlalchemy_event.remove(db.engine, "before_cursor_execute", note)
 
 
 def test_the_page_tells_the_whole_story(stored, logged_in, now):
