@@ -1,6 +1,7 @@
 """Which notices also go out as mail, and when. Handing the mails over is `panel.tasks.mailing`.
 
 A row is claimed, and that is committed, before its mail is handed over: a mail goes out at most once, whatever dies.
+A colleague gets at most one mail in a quarter of an hour, which gathers everything that is news by then.
 """
 
 from __future__ import annotations

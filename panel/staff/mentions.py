@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,9 +26,41 @@ class Mentions:
     absent: tuple[str, ...] = ()
 
 
-def handle_of(one: Colleague) -> str:
-    """How a colleague is mentioned: their handle, or the part of their address before the @."""
-    return one.handle or one.email.split("@")[0]
+def name_for(directory: Directory, one: Colleague) -> str | None:
+    """What to write after the @ so that this colleague is told and nobody else; None when nothing says it.
+
+    Their handle, else their whole name with _ for the spaces, else their address up to its @.
+    """
+    name = "_".join(one.name.replace("\u200c", " ").split())
+    for said in (one.handle or "", name, one.email.split("@")[0]):
+        if said and _AT.fullmatch(f"@{said}") and _called(directory, said) == one:
+            return said
+    return None
+
+
+def mentionable(directory: Directory) -> list[tuple[Colleague, str]]:
+    """Every active colleague who may look at contacts, with what to write after the @; by name."""
+    found = [
+        (one, said)
+        for one in directory.everybody.values()
+        if one.active and may(one.roles, "contacts.view") and (said := name_for(directory, one))
+    ]
+    return sorted(found, key=lambda pair: pair[0].shown.casefold())
+
+
+def parts(directory: Directory, text: str) -> Iterator[tuple[str, Colleague | None]]:
+    """The text in pieces, in order: (piece, None), or (a mention as it was typed with its @, who is meant)."""
+    at = 0
+    for found in _AT.finditer(text):
+        one = _called(directory, found[1])
+        if one is None or not may(one.roles, "contacts.view"):
+            continue
+        if found.start() > at:
+            yield text[at : found.start()], None
+        yield found[0], one
+        at = found.end()
+    if at < len(text):
+        yield text[at:], None
 
 
 def mentions(directory: Directory, text: str) -> Mentions:
@@ -51,22 +84,32 @@ def _called(directory: Directory, name: str) -> Colleague | None:
 
 
 def tell_mentioned(
-    session: Session, text: str, *, contact_id: int, event_id: int | None, by_id: int, now: datetime | None = None
+    session: Session,
+    text: str,
+    *,
+    contact_id: int,
+    event_id: int | None = None,
+    task_id: int | None = None,
+    by_id: int,
+    now: datetime | None = None,
 ) -> Mentions:
-    """Tell everybody whom a note mentions, except its author. Returns who was meant and who could not be told."""
+    """Tell everybody whom a note (`event_id`) or a task mentions, except its author; each once, however often it is
+    changed. Returns who was meant and who could not be told."""
     if "@" not in text:
         return Mentions()
     directory = Directory(session)
     found = mentions(directory, text)
     author = directory.everybody.get(by_id)
+    key = f"mention:task:{task_id}" if task_id else f"mention:{event_id}" if event_id else None
     notices = [
         NewNotice(
             Meant(user_id=one.id),
-            N_("%(name)s mentions you: %(text)s"),
+            N_("%(name)s mentions you in a task: %(text)s") if task_id else N_("%(name)s mentions you: %(text)s"),
             {"name": author.shown if author else "", "text": text[:300]},
             "mention",
             contact_id,
-            dedupe_key=f"mention:{event_id}" if event_id else None,
+            task_id=task_id,
+            dedupe_key=key,
         )
         for one in found.people
         if one.id != by_id

@@ -87,7 +87,8 @@ class Notice(Base):
 
 class NoticeMail(Base):
     """A notice that also goes out as mail, to one colleague, at most once: `claimed` is written before the mail is
-    handed over. States: waiting | claimed | sent | unknown (handed over without an answer) | failed."""
+    handed over. States: waiting | claimed | sent | unknown (handed over without an answer) | failed | seen (in the
+    panel, before its mail). `claimed_at` is also set while a worker has it in hand and has not begun."""
 
     __tablename__ = "notice_mails"
 

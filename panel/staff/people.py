@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -70,10 +72,10 @@ class Directory:
         wanted = _folded(name)
         if not wanted:
             return OWNERS
-        for spelling in _SPELLINGS:
-            found = {one.id for one in self.everybody.values() if one.active and _folded(spelling(one)) == wanted}
+        for called in self._called:
+            found = called.get(wanted, ())
             if len(found) == 1:
-                return Meant(user_id=found.pop())
+                return Meant(user_id=found[0])
         role = _ROLE_OF.get(wanted)
         return Meant(role=role.value) if role else Meant(role=RoleName.OWNER.value, asked_for=str(name).strip()[:200])
 
@@ -83,6 +85,18 @@ class Directory:
             one = self.everybody.get(meant.user_id)
             return [one.id] if one is not None and one.active else self._in_role(RoleName.OWNER.value)
         return self._in_role(meant.role or "") or self._in_role(RoleName.OWNER.value)
+
+    @cached_property
+    def _called(self) -> list[dict[str, list[int]]]:
+        """For each way of spelling, the active colleagues who are called so."""
+        known: list[dict[str, list[int]]] = []
+        for spelling in _SPELLINGS:
+            names: dict[str, list[int]] = defaultdict(list)
+            for one in self.everybody.values():
+                if one.active:
+                    names[_folded(spelling(one))].append(one.id)
+            known.append(dict(names))
+        return known
 
     def _in_role(self, role: str) -> list[int]:
         return [one.id for one in self.everybody.values() if one.active and role in one.roles]

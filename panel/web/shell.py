@@ -14,7 +14,7 @@ from panel.calendars import show_day
 from panel.db import db
 from panel.staff.notices import unread
 from panel.staff.rules import ROLE_LABELS, strongest
-from panel.web import filters, headers
+from panel.web import filters, headers, mentioned
 from panel.web.access import allowed
 from panel.web.alarms import alarm
 from panel.web.bundle import asset, icon
@@ -73,6 +73,7 @@ def install(app: Flask) -> None:
         ngettext=translated_many,
     )
     filters.install(app)
+    mentioned.install(app)
 
 
 def translated(message: Any, **params: Any) -> Markup | str:

@@ -26,6 +26,7 @@ from panel.web.admin.imports import ImportsView
 from panel.web.admin.issues import IssuesView
 from panel.web.admin.journeys import JourneysView
 from panel.web.admin.lists import ListsView
+from panel.web.admin.mentions import MentionsView
 from panel.web.admin.merge import MergeView
 from panel.web.admin.message_preview import MessagePreviewView
 from panel.web.admin.messages import MessagesView
@@ -76,6 +77,7 @@ def register(admin: Admin) -> None:
     admin.add_view(SearchView())
     admin.add_view(calendar_feed.CalendarFeedView())
     admin.add_view(PresenceView())
+    admin.add_view(MentionsView())
     admin.add_view(ContactsView())
     admin.add_view(ListsView())
     admin.add_view(SegmentsView())

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from flask_login import current_user
 
 from panel.contacts import notes
 from panel.contacts.queries import aliases
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import current_language, gettext, lazy_gettext
+from panel.staff.mentions import tell_mentioned
 from panel.web.access import allowed
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, the_session
 from panel.web.admin.pages import PanelView
@@ -45,6 +47,8 @@ class CardNotesView(PanelView):
                 if changed:
                     again = url_for(".change", public_id=public_id, event_id=event_id)
                     offer_undo(public_id, Undo(gettext("The note was changed."), again, "text", before))
+                    # Whoever is mentioned now and was not before; nobody is told twice of one note.
+                    tell_mentioned(the_session(), text, contact_id=contact.id, event_id=event_id, by_id=current_user.id)
                 db.session.commit()
                 return back(public_id)
         page = self.render(

@@ -26,6 +26,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import LOCALES, N_, current_language, gettext, lazy_gettext, ngettext
 from panel.journeys.models import Journey
+from panel.staff.mentions import tell_mentioned
 from panel.staff.people import Colleague, Directory, Meant
 from panel.staff.rules import ROLE_LABELS, RoleName
 from panel.tasks import operations, queries
@@ -34,6 +35,8 @@ from panel.tasks.operations import NewTask
 from panel.web.access import requires
 from panel.web.addresses import back_url
 from panel.web.admin.pages import PanelView
+from panel.web.filters import isolate
+from panel.web.mentioned import directory
 from panel.web.preferences import current_reader
 from panel.web.timeline import items
 from panel.web.timeline import queries as timeline
@@ -102,17 +105,17 @@ class TasksView(PanelView):
         if view not in queries.VIEWS:
             view = "mine"
         now = clock.now()
-        directory = Directory(_session())
+        people = directory()
         tasks = queries.tasks_of(_session(), _me(), view, now)
         return self.render(
             "tasks/list.html",
             view=view,
             views=VIEWS,
             counts=queries.counts(_session(), _me(), now),
-            lines=lines(_session(), tasks, directory, now),
+            lines=lines(_session(), tasks, people, now),
             empty=EMPTY[view],
             snoozes=SNOOZES,
-            hands=hands(directory),
+            hands=hands(people),
             undo=session.pop(_UNDO, None),
             now=now,
         )
@@ -186,19 +189,23 @@ class TasksView(PanelView):
             raise UserError("contact_erased", N_("This contact was erased; nothing can be done with it any more."))
         due = _moment(request.form.get("due", ""))
         before = timedelta(minutes=request.form.get("remind", 0, int))
-        operations.create_task(
+        text = request.form.get("text", "")
+        id_ = operations.create_task(
             _session(),
             NewTask(
                 canonical(_session(), contact.id),
                 request.form.get("title", ""),
-                request.form.get("text", ""),
+                text,
                 _meant(request.form.get("who", "")),
                 due,
                 max(due - before, clock.now()) if due else None,
             ),
             by=By(user_id=current_user.id),
         )
+        told = tell_mentioned(_session(), text, contact_id=contact.id, task_id=id_, by_id=current_user.id)
         db.session.commit()
+        for name in told.absent:
+            flash(gettext("%(name)s was not told: nobody here is called that.", name=isolate(f"@{name}")), "warning")
         return redirect(back_url(url_for(".index")), 303)
 
 
@@ -248,9 +255,9 @@ def _line(
 
 def of_contact(session: Session, contact_ids: Sequence[int], now: datetime) -> tuple[list[Line], list[tuple[str, str]]]:
     """The open tasks about one person, and whom new ones can be given to."""
-    directory = Directory(session)
+    people = directory()
     open_ones = queries.open_of_contact(session, contact_ids)
-    return [_line(one, directory, now) for one in open_ones], hands(directory)
+    return [_line(one, people, now) for one in open_ones], hands(people)
 
 
 def journey_names(session: Session, tasks: Sequence[Task]) -> Mapping[str, str]:
@@ -284,7 +291,7 @@ def hands(directory: Directory) -> list[tuple[str, str]]:
 def _meant(value: str) -> Meant:
     kind, _, rest = value.partition(":")
     if kind == "user" and rest.isdigit():
-        one = Directory(_session()).everybody.get(int(rest))
+        one = directory().everybody.get(int(rest))
         if one is not None and one.active:
             return Meant(user_id=one.id)
     if kind == "role" and rest in {role.value for role in RoleName}:

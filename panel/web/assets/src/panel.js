@@ -4,6 +4,7 @@ import "@tabler/core";
 import htmx from "htmx.org";
 import { startConfirming } from "./confirm.js";
 import { startLists } from "./lists.js";
+import { startMentions } from "./mentions.js";
 import { startSearch } from "./search.js";
 import { startTaskKeys } from "./task-keys.js";
 
@@ -68,5 +69,6 @@ document.querySelector(".error-summary")?.focus();
 
 startConfirming();
 startLists();
+startMentions();
 startSearch();
 startTaskKeys();
