@@ -21,6 +21,7 @@ from pyluach.dates import HebrewDate
 from panel.i18n import LOCALES, translate
 
 Style = Literal["short", "long", "full"]
+HIDDEN_AMOUNT = "•••"  # stands where this reader may not see an amount
 CALENDARS = ("gregorian", "hebrew", "solar_hijri")
 
 _LOCAL_DIGITS = {"fa": "۰۱۲۳۴۵۶۷۸۹"}
@@ -41,12 +42,16 @@ _HEBREW_MONTHS = {  # in Hebrew the names come from pyluach, with the day in let
 
 @dataclass(frozen=True)
 class Reader:
-    """How one person reads: interface language, calendar, digits ("latin" or "local"), IANA time zone."""
+    """How one person reads: interface language, calendar, digits ("latin" or "local"), IANA time zone.
+
+    `sees_amounts`: whether they may see what contacts paid, owe and bring in (see `panel.amounts`); not unless told.
+    """
 
     language: str = "en"
     calendar: str = "gregorian"
     digits: str = "latin"
     time_zone: str = "UTC"
+    sees_amounts: bool = False
 
     @property
     def locale(self) -> Locale:
@@ -91,10 +96,15 @@ def show_number(value: int | float | Decimal, reader: Reader, decimals: int | No
 
 
 def show_money(amount: Decimal | float | int, currency: str, reader: Reader) -> str:
-    """An amount with its currency: ₪1,240.50. Unknown currencies keep their three letters.
+    """What a contact paid, owes or brought in, with its currency: ₪1,240.50; dots for who may not see amounts.
 
-    Babel's own direction marks are dropped: the page isolates the whole amount.
+    Unknown currencies keep their three letters. Babel's own direction marks are dropped: the page isolates the amount.
     """
+    return show_price(amount, currency, reader) if reader.sees_amounts else HIDDEN_AMOUNT
+
+
+def show_price(amount: Decimal | float | int, currency: str, reader: Reader) -> str:
+    """What something costs ourselves, such as sending a message: written like money, and no secret of a contact."""
     words = format_currency(amount, currency, locale=reader.locale, numbering_system="latn")
     return _local_number("".join(c for c in words if c not in "\u200e\u200f\u061c").replace("\xa0", " "), reader)
 

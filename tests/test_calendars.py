@@ -20,9 +20,9 @@ from panel.calendars import (
 from panel.dates import read_day, read_moment
 from panel.errors import UserError
 
-ISRAELI = Reader("he", "gregorian", "latin", "Asia/Jerusalem")
-PERSIAN = Reader("fa", "solar_hijri", "local", "Asia/Tehran")
-BRITISH = Reader("en", "gregorian", "latin", "Europe/London")
+ISRAELI = Reader("he", "gregorian", "latin", "Asia/Jerusalem", sees_amounts=True)
+PERSIAN = Reader("fa", "solar_hijri", "local", "Asia/Tehran", sees_amounts=True)
+BRITISH = Reader("en", "gregorian", "latin", "Europe/London", sees_amounts=True)
 TODAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 

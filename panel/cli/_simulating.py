@@ -89,7 +89,7 @@ def simulate(
     with application():
         with reading() as session:
             found = contact_named(session, contact)
-            reader = Reader(language, time_zone=company(session).time_zone)
+            reader = Reader(language, time_zone=company(session).time_zone, sees_amounts=True)
         asked = Asked(found.id, journey, days, not no_start, trigger - 1, draft=draft, wishes=wishes)
         try:
             told = play(asked, reader)

@@ -35,7 +35,7 @@ def command(contact: str, journey: str, as_json: bool) -> None:
 
     with application(), reading() as session:
         found = contact_named(session, contact)
-        reader = Reader(language(), time_zone=company(session).time_zone)
+        reader = Reader(language(), time_zone=company(session).time_zone, sees_amounts=True)
         try:
             told = explain(session, found.id, journey, now=clock.now(), reader=reader)
         except UserError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from panel import amounts
 from panel.calendars import Reader, show_moment
 from panel.i18n import N_, translate
 from panel.journeys.language import clauses, phrases
@@ -71,6 +72,8 @@ def _yes(held: bool, language: str) -> str:
 def seen_words(seen: Any, reader: Reader, now: datetime) -> str:
     """What a test saw, shortly: when something last happened, the tags there are, the value of a field."""
     language = reader.language
+    if amounts.seen(seen, reader):
+        return translate(language, amounts.WHY_HIDDEN)
     if isinstance(seen, Mapping) and "count" in seen:
         if not seen["count"]:
             return translate(language, N_("never happened"))

@@ -185,7 +185,8 @@ def _is_money(value: Mapping[str, Any]) -> bool:
 def reader_for(language: str, zone: str = "UTC") -> Reader:
     """How a contact of this language reads dates and numbers."""
     known = language if language in ("en", "he", "fa") else "en"
-    return Reader(language=known, calendar="solar_hijri" if known == "fa" else "gregorian", time_zone=zone)
+    calendar = "solar_hijri" if known == "fa" else "gregorian"
+    return Reader(language=known, calendar=calendar, time_zone=zone, sees_amounts=True)  # it is the contact's own money
 
 
 def show_value(value: Any, language: str, zone: str = "UTC") -> str:

@@ -158,12 +158,15 @@ def look(
     *,
     public_url: str,
     purpose: str,
+    sees_amounts: bool = False,
     now: datetime | None = None,
 ) -> Look:
-    """How `content` will read for this contact. Nothing is stored, sent or counted."""
+    """How `content` will read for this contact. Nothing is stored, sent or counted. Whoever looks and may not see
+    amounts (`sees_amounts`) reads dots in their place."""
     preview = preview_template(
-        session, content, channel, contact_id, public_url=public_url, purpose=purpose, now=now or clock.now()
-    )
+        session, content, channel, contact_id,
+        public_url=public_url, purpose=purpose, sees_amounts=sees_amounts, now=now or clock.now(),
+    )  # fmt: skip
     return Look(preview, missing(session, content, contact_id))
 
 

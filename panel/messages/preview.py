@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from panel.calendars import HIDDEN_AMOUNT
 from panel.errors import Problem, UserError
 from panel.i18n import N_, direction
 from panel.messages import facts, skeletons
@@ -165,11 +166,13 @@ def preview_template(
     public_url: str,
     purpose: str = "marketing",
     given: Mapping[str, Any] | None = None,
+    sees_amounts: bool = False,
     now: datetime | None = None,
 ) -> TemplatePreview:
     """How `content` reads for this contact, with everything that is wrong with it. Nothing is stored or counted.
 
-    Without a contact, and for fields that only a journey could give, the field's own name stands in its place.
+    Without a contact, and for fields that only a journey could give, the field's own name stands in its place. Who may
+    not see amounts (`sees_amounts`) reads dots where the message will have one.
     """
     custom = facts.custom_fields(session)
     problems = check_template(content, custom)
@@ -187,7 +190,10 @@ def preview_template(
     person = facts.people(session, [contact_id], custom).get(contact_id) if contact_id else None
     person = person or facts.Person(0, "preview", content.language, None, {})
     blanks = {name: f"[{_readable(name, custom, content.language)}]" for name in compiled.fields}
-    person.values = {**blanks, **{name: value for name, value in person.values.items() if value}}
+    found = {name: value for name, value in person.values.items() if value}
+    person.values = {**blanks, **found}
+    if not sees_amounts:
+        person.values.update({one.name: HIDDEN_AMOUNT for one in custom if one.type == "money" and one.name in found})
     for name in ("unsubscribe_link", "preferences_link", "personal_link", "company_name", "company_address", "today"):
         if person.values.get(name, "").startswith("["):
             del person.values[name]

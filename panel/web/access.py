@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, g, has_request_context, redirect, request, url_for
+from flask import abort, redirect, request, url_for
 from flask_login import current_user
 
 from panel.staff import rules
@@ -17,15 +17,6 @@ View = TypeVar("View", bound=Callable[..., Any])
 def allowed(action: str) -> bool:
     """True when somebody is logged in and one of their roles may do `action`. Also a template function."""
     return bool(current_user.is_authenticated) and rules.may((role.name for role in current_user.roles), action)
-
-
-def sees_money() -> bool:
-    """Whether whoever reads this may see what contacts paid, owe and bring in. Outside a request nobody is asked."""
-    if not has_request_context():
-        return True
-    if "sees_money" not in g:
-        g.sees_money = allowed("money.view")
-    return bool(g.sees_money)
 
 
 def must(action: str) -> None:

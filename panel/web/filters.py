@@ -14,7 +14,8 @@ import phonenumbers
 from flask import Flask
 from markupsafe import Markup
 
-from panel import calendars, clock
+from panel import amounts, calendars, clock
+from panel.i18n import translate
 from panel.web.preferences import current_reader
 
 NOTHING = Markup('<span class="text-secondary" aria-hidden="true">–</span>')
@@ -44,7 +45,25 @@ def phone_words(value: str) -> str:
 
 
 def money(value: Decimal | float | int | None, currency: str = "ILS") -> Markup:
-    return _NUMBER.format(calendars.show_money(value, currency, current_reader())) if value is not None else NOTHING
+    """What contacts paid, owe or brought in: dots, with the reason, for who may not see it."""
+    if value is None:
+        return NOTHING
+    reader = current_reader()
+    if not reader.sees_amounts:
+        return hidden_amount(reader.language)
+    return _NUMBER.format(calendars.show_money(value, currency, reader))
+
+
+def hidden_amount(language: str) -> Markup:
+    """What stands in the place of an amount for somebody who may not see it."""
+    return Markup('<span class="text-secondary" title="{1}">{0}<span class="visually-hidden">{1}</span></span>').format(
+        calendars.HIDDEN_AMOUNT, translate(language, amounts.WHY_HIDDEN)
+    )
+
+
+def price(value: Decimal | float | int | None, currency: str = "ILS") -> Markup:
+    """What something costs ourselves, such as sending a message; what contacts pay goes through `money`."""
+    return _NUMBER.format(calendars.show_price(value, currency, current_reader())) if value is not None else NOTHING
 
 
 def number(value: int | float | Decimal | None, decimals: int | None = None) -> Markup:
@@ -111,6 +130,6 @@ def combined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 def install(app: Flask) -> None:
     app.jinja_env.filters.update(
-        person=person, email=email, phone=phone, money=money, number=number, percent=percent, code=code, day=day,
-        when=when, combined=combined, isolate=isolate, initials=initials,
+        person=person, email=email, phone=phone, money=money, price=price, number=number, percent=percent, code=code,
+        day=day, when=when, combined=combined, isolate=isolate, initials=initials,
     )  # fmt: skip

@@ -25,6 +25,7 @@ from panel.db import db, write_intent
 from panel.i18n import LANGUAGES, LOCALES, current_language, gettext, set_language
 from panel.staff import mails
 from panel.staff.operations import CUSTOMARY, PREFERENCES, set_preferences
+from panel.web.access import allowed
 from panel.web.addresses import back_url
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -49,7 +50,9 @@ def current_reader() -> Reader:
     """How to write dates and numbers for whoever asked for this page."""
     if "reader" not in g:
         zone = current_user.time_zone if current_user.is_authenticated else "UTC"
-        g.reader = Reader(current_language(), preference("calendar"), preference("digits"), zone)
+        g.reader = Reader(
+            current_language(), preference("calendar"), preference("digits"), zone, sees_amounts=allowed("money.view")
+        )
     reader: Reader = g.reader
     return reader
 

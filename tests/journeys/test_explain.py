@@ -36,7 +36,7 @@ lost:
 
 def ask(world: World, contact: int, journey: str = "welcome", language: str = "en") -> Explanation:
     with reading() as session:
-        reader = Reader(language, time_zone="Asia/Jerusalem")
+        reader = Reader(language, time_zone="Asia/Jerusalem", sees_amounts=True)
         return explain(session, contact, journey, now=world.now, reader=reader)
 
 

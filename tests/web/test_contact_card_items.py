@@ -15,7 +15,7 @@ from panel.web.timeline.facts import Facts, Line, MessageFact, Touch
 from panel.web.timeline.items import build, by_day
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ENGLISH = Reader("en", time_zone="Asia/Jerusalem")
+ENGLISH = Reader("en", time_zone="Asia/Jerusalem", sees_amounts=True)
 KNOWN = {one.name: one for one in types.all()}
 
 

@@ -55,7 +55,7 @@ def told(app, make_user):
 
 def found(contact_id: int, language: str) -> dict[str, items.Item]:
     """The items by kind; the newest of each."""
-    reader, shown, before = Reader(language), {}, None
+    reader, shown, before = Reader(language, sees_amounts=True), {}, None
     with writing() as session:
         while True:
             page = queries.load(session, [contact_id], reader=reader, before=before)

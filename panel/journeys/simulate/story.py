@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from panel import amounts
 from panel.calendars import Reader, show_moment
 from panel.db import rows_of, table_of
 from panel.i18n import N_, translate
@@ -190,6 +192,8 @@ class Teller:
             text = Text(row["channel"], row["address"] or "", row["subject"] or "")
             if content is not None:
                 text = Text(row["channel"], row["address"] or "", content.subject, content.text, content.html)
+            if not self.reader.sees_amounts:
+                text = _without_amounts(text, self.reader)
             code = row["reason"] if row["status"] in ("failed", "unknown") else row["status"]
             kind: Kind = "sent" if row["status"] in ("sent", "delivered") else "not_sent"
             told.append(
@@ -271,3 +275,9 @@ def _moment_of(row: Mapping[str, Any], start: datetime) -> datetime:
     """When a message that did not go was refused: after its last postponement, or when it was due."""
     seen = [datetime.fromisoformat(one["at"]) for one in (row["detail"] or {}).get("postponed", ())]
     return max([row["planned_at"], row["not_before"], start, *seen])
+
+
+def _without_amounts(text: Text, reader: Reader) -> Text:
+    """A played message for who may not see amounts: its words alone, without any number."""
+    words = amounts.without_numbers(text.text or Markup(text.html).striptags(), reader)
+    return Text(text.channel, text.address, amounts.without_numbers(text.subject, reader), words)

@@ -22,7 +22,6 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
 from panel.staff.people import Directory
-from panel.web.access import sees_money
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, the_session
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
@@ -68,7 +67,7 @@ class CardEditView(PanelView):
         info = editing.field_named(the_session(), field_name)
         if info is None:
             abort(404)
-        if info.type == "money" and not sees_money():
+        if info.type == "money" and not current_reader().sees_amounts:
             abort(403)
         if request.method == "GET":
             return self._field_form(contact, info, editing.value_of(the_session(), contact.id, info))

@@ -30,7 +30,7 @@ from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
 from panel.sdk.context import NewContact
 from panel.sync.erasing import forget_in_plugins
 from panel.web import filters
-from panel.web.access import must, sees_money
+from panel.web.access import must
 from panel.web.admin.base import PanelModelView, chips
 from panel.web.admin.labels import LANGUAGE_NAMES
 from panel.web.admin.listing import ListFilter
@@ -339,7 +339,7 @@ def contact_url(contact_id: int) -> str:
 
 def _fields() -> list[Any]:
     """This business's own fields, as far as this colleague may see them."""
-    return [one for one in custom_fields(db.session()) if one.type != "money" or sees_money()]
+    return [one for one in custom_fields(db.session()) if one.type != "money" or current_reader().sees_amounts]
 
 
 def _form_class() -> type[ContactForm]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flask import request
 from flask_admin.form import BaseForm
 from markupsafe import Markup
 from wtforms import SelectField, StringField, TextAreaField
@@ -106,7 +107,7 @@ class FieldsView(PanelModelView):
 
     def edit_form(self, obj: Any = None) -> Any:
         form = super().edit_form(obj)
-        if not form.is_submitted() and obj is not None:
+        if request.method == "GET" and obj is not None:
             for language in LANGUAGES:
                 form[f"label_{language}"].data = (obj.labels or {}).get(language, "")
             form.aliases.data, form.choices.data = "\n".join(obj.aliases or []), "\n".join(obj.choices or [])

@@ -18,7 +18,7 @@ from flask_login import current_user
 from markupsafe import Markup, escape
 
 from panel import clock
-from panel.calendars import show_ago, show_money, show_time
+from panel.calendars import show_ago, show_price, show_time
 from panel.consent.rules import Purpose
 from panel.contacts.models import Contact
 from panel.contacts.queries import aliases
@@ -317,8 +317,9 @@ def _look(contact: Contact, form: Form) -> Look | None:
     if content is None or not (content.text.strip() or content.html.strip()):
         return None
     return personal.look(
-        the_session(), content, channel, contact.id, public_url=_base(), purpose=form.purpose, now=clock.now()
-    )
+        the_session(), content, channel, contact.id, public_url=_base(), purpose=form.purpose,
+        sees_amounts=current_reader().sees_amounts, now=clock.now(),
+    )  # fmt: skip
 
 
 def _document(look: Look | None) -> str:
@@ -347,7 +348,7 @@ def _facts(contact: Contact, form: Form) -> dict[str, Any]:
         "opted_out": way.opted_out if way is not None and not code else False,
         "seen": seen,
         "is_text_message": _kind(form.channel) == "phone",
-        "price": show_money(price * seen.parts, "ILS", current_reader()) if price and seen else "",
+        "price": show_price(price * seen.parts, "ILS", current_reader()) if price and seen else "",
         "missing": [(isolate(one), f"[[{one}|…]]") for one in look.missing] if look is not None else [],
         "problems": [
             translate(language, one.sentence, **{name: isolate(value) for name, value in one.params.items()})

@@ -41,6 +41,7 @@ from panel.web.admin import labels
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
+from panel.web.preferences import current_reader
 
 MAX_FORMS = 24
 
@@ -272,6 +273,7 @@ def _preview(form: Form) -> TemplatePreview | None:
         channel,
         _contact_id(request.form.get("contact", "")),
         public_url=current_app.config["PANEL"].public_url,
+        sees_amounts=current_reader().sees_amounts,
     )
 
 

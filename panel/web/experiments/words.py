@@ -11,10 +11,9 @@ from typing import Any
 
 from panel.experiments import planning
 from panel.experiments.models import Experiment
-from panel.i18n import N_, current_language, gettext, ngettext
+from panel.i18n import N_, gettext, ngettext
 from panel.web import filters
-from panel.web.access import sees_money
-from panel.web.timeline.words import hidden_money
+from panel.web.preferences import current_reader
 
 STATES = {
     "running": ("blue", "flask", N_("Running")),
@@ -48,10 +47,10 @@ def amount(numbers: Numbers, value: float) -> str:
     if numbers["measure"] == "days_to_goal":
         days = str(filters.number(value, 1))
         return gettext("%(n)s days", n=days)
-    if not sees_money():
-        return str(hidden_money(current_language()))
     currencies = numbers.get("currencies") or []
-    return str(filters.money(value, currencies[0]) if len(currencies) == 1 else filters.number(value, 2))
+    # Without one currency it is a bare number, and an amount all the same.
+    one = len(currencies) == 1 or not current_reader().sees_amounts
+    return str(filters.money(value, currencies[0] if currencies else "ILS") if one else filters.number(value, 2))
 
 
 def arms(numbers: Numbers) -> dict[str, Mapping[str, Any]]:

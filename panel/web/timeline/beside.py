@@ -11,7 +11,7 @@ from sqlalchemy import cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 from sqlalchemy.types import String
 
-from panel import calendars
+from panel import amounts, calendars
 from panel.calendars import Reader
 from panel.consent.models import Rest
 from panel.contacts.fields import BUILT_IN, FieldInfo
@@ -20,7 +20,7 @@ from panel.contacts.models import Contact, ContactMerge, Field, FieldValue
 from panel.i18n import LANGUAGES, N_, translate
 from panel.staff.models import User
 from panel.timeline.models import Event
-from panel.web.access import sees_money
+from panel.web.filters import hidden_amount
 from panel.web.timeline import words
 
 # Built-in fields that stand among the fields; names, addresses and the owner stand at the top of the page.
@@ -107,9 +107,8 @@ def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reade
     for what, id_, name, kind, text, more, at, by in session.execute(union_all(fields, notes, rests, merges)):
         if what == "field":
             info = FieldInfo(name, kind, more or {}, id=id_)
-            found["field"].append(
-                FieldLine(name, info.label(reader.language), shown(info, text, reader), kind != "money" or sees_money())
-            )
+            can_change = kind != "money" or reader.sees_amounts
+            found["field"].append(FieldLine(name, info.label(reader.language), shown(info, text, reader), can_change))
         elif what == "note":
             pinned.append(PinnedNote(id_, str((more or {}).get("text") or "…"), by or "", at))
         elif what == "rest":
@@ -136,8 +135,8 @@ def shown(info: FieldInfo, text: str, reader: Reader) -> Markup:
             return words.isolated(text)
     if info.type == "yes_no" and text in ("yes", "no"):
         return Markup("{}").format(translate(reader.language, N_("Yes") if text == "yes" else N_("No")))
-    if info.type == "money" and not sees_money():
-        return words.hidden_money(reader.language)
+    if amounts.is_amount(text, reader, kind=info.type):
+        return hidden_amount(reader.language)
     if info.type in ("number", "money"):
         return Markup('<bdi dir="ltr" class="num">{}</bdi>').format(calendars.in_digits(text, reader))
     if info.name == "language":

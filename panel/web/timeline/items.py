@@ -329,7 +329,7 @@ def _unknown_kind(line: Line, facts: Facts, reader: Reader) -> Item:
     title = Markup("<strong>{}</strong>").format(words.isolated(label or line.kind))
     summary = line.data.get("summary")
     if isinstance(summary, str) and summary:
-        title += Markup(' <span class="item-subject">{}</span>').format(words.isolated(_short(summary)))
+        title += Markup(' <span class="item-subject">{}</span>').format(words.veiled(_short(summary), reader))
     details = tuple(
         Detail(name.replace("_", " "), words.value_words(None, name, value, line.data, reader))
         for name, value in line.data.items()

@@ -27,7 +27,6 @@ from panel.web.timeline import words
 from panel.web.timeline.statuses import Status, status_of
 from panel.web.timeline.steps import step_icon, step_sentence
 from panel.web.timeline.why import reason_words
-from panel.web.timeline.words import hides
 
 _ABSENT: dict[str, Any] = {"where": [], "within": None, "since": None, "times": None, "value": ""}
 _JOINS = {"all": N_("All of these:"), "any": N_("At least one of these:"), "not": N_("Not:")}
@@ -202,7 +201,7 @@ def _asked(tree: Mapping[str, Any], reader: Reader, at: datetime, names: Labels)
         said = clauses.condition({**_ABSENT, **tree}, reader.language, names)
     except KeyError:
         said = str(tree.get("test"))  # written by a newer version, or by a plugin that is gone
-    return Asked(said, held, "" if hides(tree.get("seen")) else seen_words(tree.get("seen"), reader, at))
+    return Asked(said, held, seen_words(tree.get("seen"), reader, at))
 
 
 def _began(session: Session, run: Enrolment, program: Program, reader: Reader, names: Labels) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from panel import calendars, clock
+from panel import amounts, calendars, clock
 from panel.calendars import Reader
 from panel.i18n import N_, translate
 from panel.journeys import reasons
@@ -23,7 +23,6 @@ from panel.messages import reasons as message_reasons
 from panel.staff.models import User
 from panel.web.filters import isolate
 from panel.web.timeline.steps import step_icon, step_sentence
-from panel.web.timeline.words import hides
 
 _TROUBLE = ("held", "passed", "timeout")
 
@@ -171,13 +170,15 @@ def tests(tree: Mapping[str, Any] | None, reader: Reader) -> tuple[Test, ...]:
     if tree.get("of") is not None:
         return tuple(one for part in tree["of"] for one in tests(part, reader))
     asked = {"where": [], "within": None, "since": None, "times": None, "value": "", **tree}
-    seen = "" if hides(tree.get("seen")) else _seen(tree.get("seen"), reader)
+    seen = _seen(tree.get("seen"), reader)
     return (Test(clauses.condition(asked, reader.language), bool(tree["result"]), seen),)
 
 
 def _seen(seen: Any, reader: Reader) -> str:
     """What a test saw, shortly: the tags there are, the last time something happened, a field's value."""
     language = reader.language
+    if amounts.seen(seen, reader):
+        return translate(language, amounts.WHY_HIDDEN)
     if isinstance(seen, Mapping) and "count" in seen:
         if not seen["count"]:
             return translate(language, N_("never"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from panel import calendars
+from panel import amounts, calendars
 from panel.calendars import Reader
 from panel.i18n import N_, translate
 from panel.journeys import reasons as journey_reasons
@@ -18,7 +17,7 @@ from panel.messages import reasons as message_reasons
 from panel.sdk.events import EventField
 from panel.staff.rules import ROLE_LABELS, RoleName
 from panel.timeline.registry import types
-from panel.web.access import sees_money
+from panel.web.filters import hidden_amount
 
 CHANNELS = {
     "email": (N_("Email"), "mail"),
@@ -145,8 +144,8 @@ def value_words(field: EventField | None, name: str, value: Any, data: Mapping[s
     if isinstance(value, bool):
         return Markup(escape(translate(language, N_("yes") if value else N_("no"))))
     kind = field.kind if field else "text"
-    if not sees_money() and (kind == "money" or _may_be_money(field, name, value)):
-        return hidden_money(language)
+    if amounts.is_amount(value, reader, kind=kind, name=name, is_nameless=name in _CHANGED):
+        return hidden_amount(language)
     if name == "channel" and isinstance(value, str):
         return isolated(channel_words(value, language))
     if name == "reason" and isinstance(value, str):
@@ -165,34 +164,18 @@ def value_words(field: EventField | None, name: str, value: Any, data: Mapping[s
         return _number(value, reader)
     if name in _LTR_FIELDS:
         return left_to_right(value)
-    return isolated(value)
+    return isolated(value) if name in _WRITTEN else veiled(str(value), reader)
 
 
-# What amounts are called in events that nobody declared, and in which places a changed field's value stands.
-_MONEY_NAMES = frozenset({"amount", "amount_due", "balance", "total", "sum", "price", "revenue", "debt", "credit"})
+# In which places a changed field's value stands, when its type is not known.
 _CHANGED = frozenset({"", "old", "new", "before", "after", "from", "to", "was", "value"})
-_A_NUMBER = re.compile(r"[\d\s.,+\-−₪$€£﷼]+")  # noqa: RUF001
+# What a person wrote stays as it was written, amounts and all.
+_WRITTEN = frozenset({"subject", "text", "title"})
 
 
-def _may_be_money(field: EventField | None, name: str, value: Any) -> bool:
-    """An amount that no declaration calls one: rather a number too many hidden than an amount shown."""
-    looks = isinstance(value, (int, float, Decimal)) or _A_NUMBER.fullmatch(str(value)) is not None
-    return looks and ((field is None and name in _MONEY_NAMES) or (name in _CHANGED and not str(value).startswith("+")))
-
-
-def hidden_money(language: str) -> Markup:
-    """What stands in the place of an amount for somebody who may not see it."""
-    return Markup('<span class="text-secondary" title="{0}">•••<span class="visually-hidden">{0}</span></span>').format(
-        translate(language, N_("Your role does not see amounts"))
-    )
-
-
-def hides(seen: Any) -> bool:
-    """Whether what a condition saw may be an amount, and this reader may not see amounts."""
-    if sees_money() or isinstance(seen, bool) or (isinstance(seen, Mapping) and ("count" in seen or "status" in seen)):
-        return False
-    values = seen.values() if isinstance(seen, Mapping) else seen if isinstance(seen, (list, tuple, set)) else [seen]
-    return any(any(c.isdigit() for c in str(one)) for one in values)
+def veiled(value: str, reader: Reader) -> Markup:
+    """Text that a program wrote, isolated, without the amounts that this reader may not see."""
+    return isolated(amounts.veiled(value, reader))
 
 
 def reason_words(code: str, language: str) -> str:

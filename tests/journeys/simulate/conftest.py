@@ -10,4 +10,4 @@ __all__ = ["channels", "world"]
 
 @pytest.fixture
 def reader() -> Reader:
-    return Reader("en", time_zone="Asia/Jerusalem")
+    return Reader("en", time_zone="Asia/Jerusalem", sees_amounts=True)
