@@ -58,14 +58,14 @@ def pause(
     Raises UserError when the run is over, or stands still for another reason.
     """
     moment = now or clock.now()
-    run, program = _locked(session, enrolment_id)
+    run, program = locked(session, enrolment_id)
     if run["status"] == "held":
         if run["reason"] == PAUSED:
             return _done(session, run, program)
         raise UserError("stands_still", N_("This run stands still already: it waits for somebody to help."))
     connection = connection_of(session)
     # Claimed is in a worker's hands but has not left: it finds it gone when it comes to mark it.
-    for row in _messages(session, enrolment_id, MESSAGES.c.status.in_(NOT_OUT_YET)):
+    for row in messages_of(session, enrolment_id, MESSAGES.c.status.in_(NOT_OUT_YET)):
         kept = {**(row["detail"] or {}), "before_pause": row["reason"]}
         connection.execute(
             update(MESSAGES)
@@ -76,20 +76,20 @@ def pause(
     connection.execute(
         update(RUNS).where(RUNS.c.id == enrolment_id).values(status="held", reason=PAUSED, held_issue=None, data=data)
     )
-    _tell(session, "journey_paused", run, program, moment, by, why=why[:500])
+    tell(session, "journey_paused", run, program, moment, by, why=why[:500])
     return _done(session, run, program)
 
 
 def go_on(session: Session, enrolment_id: int, *, by: User | None = None, now: datetime | None = None) -> Done:
     """Let a paused run go on from where it stands: whatever is due by now is looked at once."""
     moment = now or clock.now()
-    run, program = _locked(session, enrolment_id)
+    run, program = locked(session, enrolment_id)
     if run["status"] == "active":
         return _done(session, run, program)
     if run["reason"] != PAUSED:
         raise UserError("not_paused", N_("Nobody paused this run; it stands still for another reason."))
     connection = connection_of(session)
-    for row in _messages(session, enrolment_id, MESSAGES.c.status == "held"):
+    for row in messages_of(session, enrolment_id, MESSAGES.c.status == "held"):
         if row["reason"] != PAUSED:
             continue
         detail = dict(row["detail"] or {})
@@ -102,7 +102,7 @@ def go_on(session: Session, enrolment_id: int, *, by: User | None = None, now: d
     connection.execute(
         update(RUNS).where(RUNS.c.id == enrolment_id).values(status="active", reason=None, data=data, due_at=moment)
     )
-    _tell(session, "journey_resumed", run, program, moment, by)
+    tell(session, "journey_resumed", run, program, moment, by)
     return _done(session, run, program)
 
 
@@ -114,7 +114,7 @@ def skip(
     `seen` is the `seq` that the person saw: when the run has gone on meanwhile, nothing is skipped.
     """
     moment = now or clock.now()
-    run, program = _locked(session, enrolment_id, seen)
+    run, program = locked(session, enrolment_id, seen)
     helping.skip_step(session, [enrolment_id], by=by, now=moment)
     return _moved(session, run, program, "journey_step_skipped", step_name(program, run["step_id"]), moment, by)
 
@@ -130,7 +130,7 @@ def move(
 ) -> Done:
     """Put the run before a step of the live version; see `targets` for those that may be chosen."""
     moment = now or clock.now()
-    run, program = _locked(session, enrolment_id, seen)
+    run, program = locked(session, enrolment_id, seen)
     if step_id not in {one for _, one in targets(session, run)}:
         raise UserError("no_such_target", N_("This contact cannot be moved to that step."))
     helping.move_to(session, [enrolment_id], step_id, by=by, now=moment)
@@ -141,8 +141,8 @@ def move(
 def take_out(session: Session, enrolment_id: int, *, by: User | None = None, now: datetime | None = None) -> Done:
     """Take the contact out; what had not left is cancelled. `put_back` undoes it."""
     moment = now or clock.now()
-    run, program = _locked(session, enrolment_id)
-    planned = _messages(session, enrolment_id, MESSAGES.c.status.in_((*NOT_OUT_YET, "held")))
+    run, program = locked(session, enrolment_id)
+    planned = messages_of(session, enrolment_id, MESSAGES.c.status.in_((*NOT_OUT_YET, "held")))
     kept = {
         "phase": run["phase"],
         "status": run["status"],
@@ -177,7 +177,7 @@ def put_back(session: Session, enrolment_id: int, *, by: User | None = None, now
     )
     if connection.execute(again).first() is not None:
         raise UserError("inside_again", N_("This contact has entered the journey again meanwhile."))
-    for row in _messages(session, enrolment_id, MESSAGES.c.status == "cancelled"):
+    for row in messages_of(session, enrolment_id, MESSAGES.c.status == "cancelled"):
         status, reason = kept["messages"].get(str(row["id"]), (None, None))
         if status is not None:
             back = "queued" if status == "claimed" else status
@@ -198,7 +198,7 @@ def put_back(session: Session, enrolment_id: int, *, by: User | None = None, now
         )
     )
     program = programs(session, [run["version_id"]])[run["version_id"]]
-    _tell(session, "journey_put_back", run, program, moment, by)
+    tell(session, "journey_put_back", run, program, moment, by)
     record_audit(session, action="run_put_back", user=by, subject=str(enrolment_id), detail={}, at=moment)
     return _done(session, run, program)
 
@@ -236,13 +236,13 @@ def live_program(session: Session, journey_id: str) -> Program | None:
     return programs(session, [version]).get(version) if version else None
 
 
-def _locked(session: Session, enrolment_id: int, seen: int | None = None) -> tuple[dict[str, Any], Program]:
+def locked(session: Session, enrolment_id: int, seen: int | None = None) -> tuple[dict[str, Any], Program]:
     """The run and its program, locked against every worker until the transaction ends.
 
     Messages first and then the run, as those who deliver lock them; what was planned while we waited for the run is
     locked by whoever changes it.
     """
-    _messages(session, enrolment_id, MESSAGES.c.status.in_((*NOT_OUT_YET, "on_wire", "held")))
+    messages_of(session, enrolment_id, MESSAGES.c.status.in_((*NOT_OUT_YET, "on_wire", "held")))
     found = rows_of(session, select(RUNS).where(RUNS.c.id == enrolment_id).with_for_update())
     if not found or found[0]["status"] not in OPEN or found[0]["step_id"] is None:
         raise UserError("run_over", N_("This contact is no longer inside the journey."))
@@ -252,7 +252,7 @@ def _locked(session: Session, enrolment_id: int, seen: int | None = None) -> tup
     return run, programs(session, [run["version_id"]])[run["version_id"]]
 
 
-def _messages(session: Session, enrolment_id: int, which: ColumnElement[bool]) -> Sequence[dict[str, Any]]:
+def messages_of(session: Session, enrolment_id: int, which: ColumnElement[bool]) -> Sequence[dict[str, Any]]:
     query = select(MESSAGES).where(MESSAGES.c.enrolment_id == enrolment_id, which)
     return rows_of(session, query.order_by(MESSAGES.c.id).with_for_update())
 
@@ -265,7 +265,7 @@ def _moved(
         connection_of(session).execute(
             update(RUNS).where(RUNS.c.id == run["id"], RUNS.c.status == "active").values(status="held", reason=PAUSED)
         )
-    _tell(session, kind, run, program, now, by, step=step)
+    tell(session, kind, run, program, now, by, step=step)
     _settle(session, run, now)
     return _done(session, run, program, step)
 
@@ -283,7 +283,7 @@ def _done(session: Session, run: dict[str, Any], program: Program, step: str = "
     return Done(program.resolved["name"], step or step_name(program, run["step_id"]), count)
 
 
-def _tell(
+def tell(
     session: Session, kind: str, run: dict[str, Any], program: Program, at: datetime, by: User | None, **more: Any
 ) -> None:
     data = {"journey": program.resolved["name"], "journey_id": run["journey_id"]}

@@ -10,6 +10,7 @@ from panel.i18n import N_, translate
 
 # Why a run is held that a person paused: nothing has to be mended, see `panel.journeys.pausing`.
 PAUSED = "paused_by_person"
+START_TAKEN_BACK = "start_taken_back"  # such a run does not count as having been inside
 
 ENTRY: dict[str, str] = {
     "entered": N_("Entered the journey."),
@@ -73,6 +74,7 @@ END: dict[str, str] = {
     "stop_step": N_("a stop step"),
     "stayed_too_long": N_("stayed as long as anybody may"),
     "removed_by_person": N_("taken out by a colleague"),
+    "start_taken_back": N_("a colleague took the start back"),
     "restarted": N_("the journey began again"),
     "journey_closed": N_("the journey was closed"),
     "contact_erased": N_("the contact was erased"),

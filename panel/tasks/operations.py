@@ -20,6 +20,7 @@ from panel.contacts.values import clean, clean_free
 from panel.db import connection_of, next_ids, rows_of, table_of
 from panel.errors import UserError
 from panel.i18n import N_
+from panel.staff.models import Notice
 from panel.staff.notices import NewNotice, notify_many
 from panel.staff.people import OWNERS, Directory, Meant
 from panel.tasks.models import Task
@@ -145,6 +146,56 @@ def snooze(session: Session, task_ids: Collection[int], until: datetime, *, now:
     rows = _locked(session, task_ids, ("open",))
     _set(session, rows, snoozed_until=until, remind_at=until, reminded_at=None)
     return [row["id"] for row in rows]
+
+
+@dataclass(frozen=True)
+class Before:
+    """How a task stood before it was put off or handed over, and how it stood after that."""
+
+    task_id: int
+    was: Mapping[str, Any]
+    left: Mapping[str, Any]
+
+
+def before(session: Session, task_ids: Collection[int], what: str) -> dict[int, dict[str, Any]]:
+    """What `snooze` or `assign` is about to change of open tasks, by task; plain data (moments as text)."""
+    return {row["id"]: _plain(row, what) for row in _locked(session, task_ids, ("open",))}
+
+
+def put_back(
+    session: Session, kept: Sequence[Before], what: str, *, by: By = PANEL, now: datetime | None = None
+) -> list[int]:
+    """Undo `snooze` or `assign` (`what`) for tasks to which nothing has happened since; those that are back.
+
+    Hands that got a task and lose it again need not be told of it any more.
+    """
+    at = now or clock.now()
+    wanted = {one.task_id: one for one in kept}
+    rows = [row for row in _locked(session, wanted, ("open",)) if _plain(row, what) == wanted[row["id"]].left]
+    for row in rows:
+        was = wanted[row["id"]].was
+        values = {
+            name: datetime.fromisoformat(was[name]) if was[name] and name in _MOMENTS else was[name] for name in was
+        }
+        _set(session, [row], **values)
+    if what == "assign":
+        mine = update(Notice).where(Notice.task_id.in_([row["id"] for row in rows]), Notice.kind == "task")
+        for row in rows:
+            known = assignee({**row, **wanted[row["id"]].was})
+            _record(session, [row], "task_assigned", by, at, who=shown(known, Directory(session)))
+        connection_of(session).execute(mine.where(Notice.read_at.is_(None)).values(read_at=at))
+    return [row["id"] for row in rows]
+
+
+_CHANGED = {
+    "snooze": ("snoozed_until", "remind_at", "reminded_at"),
+    "assign": ("assignee_id", "assignee_role", "asked_for"),
+}
+_MOMENTS = _CHANGED["snooze"]
+
+
+def _plain(row: Row, what: str) -> dict[str, Any]:
+    return {name: row[name].isoformat() if isinstance(row[name], datetime) else row[name] for name in _CHANGED[what]}
 
 
 def cancel_awaited(session: Session, enrolment_ids: Collection[int], reason: str, now: datetime) -> list[int]:

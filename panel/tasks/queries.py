@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from panel.contacts.models import Contact
@@ -43,9 +43,11 @@ def counts(session: Session, user: User, now: datetime) -> dict[str, int]:
     return dict(zip(views, row, strict=True))
 
 
-def waiting_for(session: Session, user: User, now: datetime) -> int:
-    """How many tasks this colleague should look at today, late ones included (counted up to 100)."""
-    return len(session.scalars(select(Task.id).where(_within(user, "today", now)).limit(MAX_COUNT)).all())
+def waiting_query(user: User, now: datetime) -> Select[int]:
+    """How many tasks this colleague should look at today, late ones included (counted up to 100): a query of one
+    number, for the frame of pages."""
+    some = select(Task.id).where(_within(user, "today", now)).limit(MAX_COUNT)
+    return select(func.count()).select_from(some.subquery())
 
 
 def open_of_contact(session: Session, contact_ids: Collection[int], *, limit: int = 50) -> list[Task]:

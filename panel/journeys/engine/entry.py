@@ -26,6 +26,7 @@ from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import LiveJourney
 from panel.journeys.engine.undecided import LOOK_AGAIN, tell_undecided
 from panel.journeys.models import Enrolment, EntryCheck
+from panel.journeys.reasons import START_TAKEN_BACK
 from panel.timeline.operations import NewEvent, record_many
 
 PLANNED_KINDS = ("date", "schedule")  # their first message is meant for the planned moment, however late they enter
@@ -115,6 +116,7 @@ class _Past:
     open_id: int | None = None
     last_ended_at: datetime | None = None
     runs: int = 0
+    number: int = 0  # the highest so far, also of a run that does not count
     events: set[int] = field(default_factory=set)
 
 
@@ -156,7 +158,7 @@ def _wave(session: Session, candidates: Sequence[Candidate], now: datetime, in_t
             continue
         if before.open_id is not None:
             restarting.append(before.open_id)
-        entering.append((candidate, before.runs + 1))
+        entering.append((candidate, before.number + 1))
     wait_in_row(session, waiting, now)
     if restarting:
         end_runs(session, restarting, "stopped", "restarted", now)
@@ -271,12 +273,17 @@ def _past_runs(session: Session, candidates: Sequence[Candidate]) -> dict[tuple[
         Enrolment.ended_at,
         Enrolment.run_no,
         Enrolment.entered_event,
+        Enrolment.reason,
     ).where(
         Enrolment.contact_id.in_({one.contact_id for one in candidates}),
         Enrolment.journey_id.in_({one.journey.id for one in candidates}),
     )
-    for journey_id, contact_id, key, id_, status, ended_at, run_no, event in connection_of(session).execute(query):
+    rows = connection_of(session).execute(query)
+    for journey_id, contact_id, key, id_, status, ended_at, run_no, event, reason in rows:
         past = found[(journey_id, contact_id, key)]
+        past.number = max(past.number, run_no)
+        if reason == START_TAKEN_BACK:
+            continue
         past.runs = max(past.runs, run_no)
         if status in ("active", "held"):
             past.open_id = id_

@@ -21,8 +21,9 @@ from panel.contacts.queries import aliases, canonical
 from panel.db import db
 from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext
 from panel.journeys import reasons
-from panel.journeys.by_hand import journeys_to_start, retry, start_by_hand, take_out
+from panel.journeys.by_hand import journeys_to_start, retry, take_out
 from panel.journeys.models import Enrolment
+from panel.journeys.taking_back import start_for_now
 from panel.staff.mentions import tell_mentioned
 from panel.timeline.queries import Cursor
 from panel.web.access import requires
@@ -239,10 +240,16 @@ class ContactCardView(PanelView):
         """Start a journey for this contact by hand: which one, then the same gates as any other start."""
         contact = shown(public_id)
         if request.method == "POST":
-            outcome = start_by_hand(the_session(), contact.id, request.form.get("journey", ""), user_id=current_user.id)
+            outcome = start_for_now(the_session(), contact.id, request.form.get("journey", ""), user_id=current_user.id)
             db.session.commit()  # a refused start is recorded too
             if outcome.code == "entered":
-                flash(gettext("The journey has started for this contact."), "success")
+                said = gettext("The journey has started for this contact.")
+                if "restarted" in outcome.detail:  # the run before it was ended; that is not taken back
+                    flash(said, "success")
+                    return back(public_id)
+                run = outcome.enrolment_id
+                undo = url_for("contact_run.act", public_id=public_id, enrolment_id=run, what="undo_start")
+                offer_undo(public_id, Undo(said, undo, "confirmed", "1"))
                 return back(public_id)
             why = reasons.entry_words(outcome.code, current_language())
             flash(gettext("The journey did not start: %(reason)s", reason=why), "warning")

@@ -21,7 +21,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, direction, gettext, lazy_gettext, translate
 from panel.jobs.bells import wake
-from panel.journeys import drawing, pausing, reasons
+from panel.journeys import drawing, pausing, reasons, taking_back
 from panel.journeys.by_hand import retry
 from panel.journeys.explain import explain
 from panel.journeys.language import clauses, phrases
@@ -139,7 +139,8 @@ class RunView(PanelView):
         )  # fmt: skip
 
     @expose(
-        "/<public_id>/journey/<int:enrolment_id>/<any(pause, go_on, skip, move, take_out, put_back, retry):what>",
+        "/<public_id>/journey/<int:enrolment_id>/"
+        "<any(pause, go_on, skip, move, step_back, undo_start, take_out, put_back, retry):what>",
         methods=["POST"],
     )
     @requires("journeys.start")
@@ -179,11 +180,23 @@ class RunView(PanelView):
             done = pausing.put_back(session, enrolment_id, by=by, now=now)
             flash(gettext("Back in %(journey)s, at the same place.", journey=isolate(done.journey)), "success")
         elif what == "skip":
-            done = pausing.skip(session, enrolment_id, seen=seen, by=by, now=now)
-            flash(gettext("The step was skipped: %(step)s", step=isolate(done.step)), "success")
+            done, can_undo = taking_back.skip_for_now(session, enrolment_id, seen=seen, by=by, now=now)
+            said = gettext("The step was skipped: %(step)s", step=isolate(done.step))
+            if can_undo:
+                self._offer(public_id, enrolment_id, said, "step_back")
+            else:
+                flash(f"{said} {gettext('It was the last one: the journey is over for this contact.')}", "success")
         elif what == "move":
-            done = pausing.move(session, enrolment_id, request.form.get("step", ""), seen=seen, by=by, now=now)
-            flash(gettext("Moved to the step %(step)s", step=isolate(done.step)), "success")
+            target = request.form.get("step", "")
+            done, _ = taking_back.move_for_now(session, enrolment_id, target, seen=seen, by=by, now=now)
+            said = gettext("Moved to the step %(step)s", step=isolate(done.step))
+            self._offer(public_id, enrolment_id, said, "step_back")
+        elif what == "step_back":
+            done = taking_back.step_back(session, enrolment_id, by=by, now=now)
+            flash(gettext("Back in %(journey)s, at the same place.", journey=isolate(done.journey)), "success")
+        elif what == "undo_start":
+            name = taking_back.undo_start(session, enrolment_id, by=by, now=now)
+            flash(gettext("The start of %(journey)s was taken back.", journey=isolate(name)), "success")
         else:
             retry(session, [enrolment_id], now=now)
             flash(gettext("It tries again."), "success")

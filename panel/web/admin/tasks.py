@@ -9,11 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -34,6 +34,7 @@ from panel.tasks.models import Task
 from panel.tasks.operations import NewTask
 from panel.web.access import requires
 from panel.web.addresses import back_url
+from panel.web.admin import tasks_undo
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.mentioned import directory
@@ -67,7 +68,6 @@ SNOOZES = (
 REMINDERS = (("0", N_("when it is due")), ("60", N_("an hour before")), ("1440", N_("a day before")))
 MORNING = 9
 LAST = 5  # things that a preview shows
-_UNDO = "tasks_undo"
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class TasksView(PanelView):
     def __init__(self) -> None:
         super().__init__(name=lazy_gettext("Tasks"), endpoint="tasks", url="tasks")
 
-    def menu_count(self) -> int:
-        return queries.waiting_for(_session(), _me(), clock.now())
+    def menu_query(self) -> Select[int]:
+        return queries.waiting_query(_me(), clock.now())
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
@@ -116,7 +116,7 @@ class TasksView(PanelView):
             empty=EMPTY[view],
             snoozes=SNOOZES,
             hands=hands(people),
-            undo=session.pop(_UNDO, None),
+            undo=tasks_undo.taken(),
             now=now,
         )
 
@@ -127,18 +127,16 @@ class TasksView(PanelView):
         by, words = By(user_id=current_user.id), request.form.get("outcome", "")
         if what == "done":
             done = operations.complete(_session(), [task_id], outcome=words, by=by)
-            _offer_undo(done, gettext("Done."))
+            tasks_undo.offer_reopen(done, gettext("Done."))
         elif what == "cancel":
             done = operations.cancel(_session(), [task_id], reason=words, by=by)
-            _offer_undo(done, gettext("The task was taken back."))
+            tasks_undo.offer_reopen(done, gettext("The task was taken back."))
         elif what == "reopen":
             done = operations.reopen(_session(), [task_id], by=by)
         elif what == "assign":
-            done = operations.assign(_session(), [task_id], _meant(request.form.get("who", "")), by=by)
+            done = _hand_over([task_id], by)
         else:
-            done = operations.snooze(_session(), [task_id], _snooze_until())
-            if done:
-                flash(_comes_back(_snooze_until()), "success")
+            done = _put_off([task_id])
         db.session.commit()
         if not done and what != "assign":
             flash(gettext("Somebody was quicker: the task has changed already."), "warning")
@@ -154,15 +152,21 @@ class TasksView(PanelView):
             flash(gettext("Tick the tasks first."), "warning")
         elif what == "done":
             done = operations.complete(_session(), ids, by=by)
-            _offer_undo(done, ngettext("One task is done.", "%(n)s tasks are done.", len(done)))
+            tasks_undo.offer_reopen(done, ngettext("One task is done.", "%(n)s tasks are done.", len(done)))
         elif what == "reopen":
             operations.reopen(_session(), ids, by=by)
         elif what == "assign":
-            operations.assign(_session(), ids, _meant(request.form.get("who", "")), by=by)
-        elif operations.snooze(_session(), ids, _snooze_until()):
-            flash(_comes_back(_snooze_until()), "success")
+            _hand_over(ids, by)
+        else:
+            _put_off(ids)
         db.session.commit()
         return redirect(back_url(url_for(".index")), 303)
+
+    @expose("/undo", methods=["POST"])
+    @requires("tasks.edit")
+    def undo(self) -> ResponseReturnValue:
+        """Take back what was just done with tasks."""
+        return tasks_undo.undo()
 
     @expose("/<int:task_id>/preview")
     @requires("contacts.view")
@@ -204,6 +208,8 @@ class TasksView(PanelView):
         )
         told = tell_mentioned(_session(), text, contact_id=contact.id, task_id=id_, by_id=current_user.id)
         db.session.commit()
+        if due:  # what was understood, also for who saw no echo beneath the field
+            flash(gettext("The task is given, due %(when)s.", when=isolate(show_moment(due, current_reader()))), "success")
         for name in told.absent:
             flash(gettext("%(name)s was not told: nobody here is called that.", name=isolate(f"@{name}")), "warning")
         return redirect(back_url(url_for(".index")), 303)
@@ -335,17 +341,20 @@ def _moment(text: str) -> datetime | None:
     return read_moment(text, current_reader(), clock.now()) if text.strip() else None
 
 
-def _offer_undo(done: Sequence[int], words: str) -> None:
-    """The next page offers to take it back: the page of tasks, or the contact's when the button stood there."""
-    if not done:
-        return
-    public_id = request.form.get("contact")
-    if public_id:
-        again = url_for(".change", task_id=done[0], what="reopen")
-        card = url_for("contact_card.index", public_id=public_id)
-        session["contact_undo"] = {"for": public_id, "words": words, "url": again, "field": "url", "value": card}
-    else:
-        session[_UNDO] = {"words": words, "tasks": list(done)}
+def _put_off(ids: Sequence[int]) -> list[int]:
+    until, before = _snooze_until(), operations.before(_session(), ids, "snooze")
+    done = operations.snooze(_session(), ids, until)
+    tasks_undo.offer_put_back("snooze", before, done, _comes_back(until))
+    return done
+
+
+def _hand_over(ids: Sequence[int], by: By) -> list[int]:
+    who, before = _meant(request.form.get("who", "")), operations.before(_session(), ids, "assign")
+    done = operations.assign(_session(), ids, who, by=by)
+    name = operations.shown(who, directory())
+    words = gettext(ROLE_LABELS[RoleName(name)]) if who.user_id is None else name
+    tasks_undo.offer_put_back("assign", before, done, gettext("Handed over to %(name)s.", name=isolate(words)))
+    return done
 
 
 def _zone() -> ZoneInfo:
