@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, case, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from panel.experiments.models import Experiment, ExperimentAssignment
 
@@ -27,6 +27,17 @@ def newest(session: Session, journey_id: str | None = None) -> list[Experiment]:
         query = query.where(Experiment.journey_id == journey_id)
     order = case({"asked": 0, "running": 1}, value=Experiment.state, else_=2)
     return list(session.scalars(query.order_by(order, Experiment.created_at.desc(), Experiment.id)))
+
+
+def asking_query() -> Select[int]:
+    """How many tests wait for somebody's choice in their newest round: a query of one number, for the frame."""
+    later = aliased(Experiment)
+    over = exists().where(
+        later.journey_id == Experiment.journey_id,
+        later.split_id == Experiment.split_id,
+        later.round > Experiment.round,
+    )
+    return select(func.count()).select_from(Experiment).where(Experiment.state == "asked", ~over)
 
 
 def rounds(session: Session, journey_id: str, split_id: str) -> list[Experiment]:

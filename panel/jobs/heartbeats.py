@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -73,6 +73,17 @@ def signs(session: Session, now: datetime) -> list[Sign]:
     """All processes that gave a sign within a day, by name."""
     rows = session.scalars(select(Heartbeat).where(Heartbeat.at > now - FORGET_AFTER).order_by(Heartbeat.name))
     return [Sign(row.name, row.name.partition(":")[0], now - row.at, row.data) for row in rows]
+
+
+def last_sign_query(kind: str, now: datetime) -> Select[datetime]:
+    """When a process of this kind last gave a sign within a day (NULL: none did), as a query of one value."""
+    mine = Heartbeat.name.startswith(f"{kind}:", autoescape=True)
+    return select(func.max(Heartbeat.at)).where(Heartbeat.at > now - FORGET_AFTER, mine)
+
+
+def is_silent(last: datetime | None, now: datetime) -> bool:
+    """Whether what once gave a sign gives none any more. What never gave one is only young."""
+    return last is not None and now - last > DEAD_AFTER
 
 
 def forget_old(session: Session, now: datetime) -> None:

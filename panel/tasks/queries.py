@@ -35,6 +35,14 @@ def tasks_of(session: Session, user: User, view: str, now: datetime, *, limit: i
     return list(session.scalars(query.order_by(_WANTED_AT.is_(None), _WANTED_AT, Task.id)))
 
 
+def mine_for_calendar(session: Session, user: User, since: datetime, *, limit: int = PAGE) -> list[Task]:
+    """This colleague's open tasks, soonest first, then those of theirs that were closed after `since`."""
+    closed = and_(Task.state != "open", Task.closed_at > since, _belongs_to(user))
+    newest = session.scalars(select(Task).where(closed).order_by(Task.closed_at.desc(), Task.id).limit(limit))
+    open_ones = select(Task).where(Task.state == "open", _belongs_to(user)).limit(limit)
+    return [*session.scalars(open_ones.order_by(_WANTED_AT.is_(None), _WANTED_AT, Task.id)), *newest]
+
+
 def counts(session: Session, user: User, now: datetime) -> dict[str, int]:
     """How many open tasks each view has, in one statement."""
     views = [view for view in VIEWS if view != "done"]

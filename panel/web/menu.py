@@ -5,20 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 from flask_login import current_user
 
-from panel.i18n import N_, gettext
+from panel.i18n import gettext
 from panel.plugin_manager import manager
 from panel.web.access import allowed
-
-# In this order; a view names its section with the attribute `section`.
-SECTIONS = {
-    "": "",
-    "people": N_("People"),
-    "messages": N_("Messages and journeys"),
-    "system": N_("System"),
-}
+from panel.web.frame import SECTIONS, frame, views_in_menu
 
 
 @dataclass(frozen=True)
@@ -35,9 +28,8 @@ def menu() -> list[tuple[str, list[Item]]]:
     if not current_user.is_authenticated:
         return []
     found: dict[str, list[tuple[int, Item]]] = {section: [] for section in SECTIONS}
-    for position, view in enumerate(current_app.extensions["panel_admin"]._views):
-        if getattr(view, "section", None) in found and view.is_visible() and view.is_accessible():
-            found[view.section].append((getattr(view, "menu_position", 100 + position), _item(view)))
+    for position, view in enumerate(views_in_menu()):
+        found[view.section].append((getattr(view, "menu_position", 100 + position), _item(view)))
     sections = [
         (gettext(SECTIONS[section]) if section else "", [item for _, item in sorted(items, key=lambda pair: pair[0])])
         for section, items in found.items()
@@ -60,6 +52,5 @@ def _plugin_pages() -> list[Item]:
 
 def _item(view: Any) -> Item:
     blueprint = (request.endpoint or "").partition(".")[0]
-    count = view.menu_count() if hasattr(view, "menu_count") else 0
     return Item(str(view.name), view.get_url(f"{view.endpoint}.{view._default_view}"), view.icon,
-                blueprint == view.endpoint, count)  # fmt: skip
+                blueprint == view.endpoint, frame().menu.get(view.endpoint, 0))  # fmt: skip

@@ -11,14 +11,12 @@ from markupsafe import Markup, escape
 
 from panel import clock, i18n
 from panel.calendars import show_day
-from panel.db import db
-from panel.staff.notices import unread
 from panel.staff.rules import ROLE_LABELS, strongest
 from panel.web import filters, headers, mentioned
 from panel.web.access import allowed
 from panel.web.alarms import alarm
 from panel.web.bundle import asset, icon
-from panel.web.issues import open_count
+from panel.web.frame import frame
 from panel.web.menu import menu
 from panel.web.preferences import current_reader, preference
 
@@ -40,9 +38,9 @@ def shell() -> SimpleNamespace:
             js=asset("panel.js"),
             user=user,
             role=i18n.gettext(ROLE_LABELS[role]) if role else "",
-            issues=open_count() if user else 0,
+            issues=frame().menu.get("issues", 0),
             issues_url=_address("issues.index_view"),
-            notices=unread(db.session(), user.id) if user else 0,
+            notices=frame().notices,
             notices_url=_address("notices.index"),
             search_url=_address("search.index") or "",
             reader=current_reader(),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import event as sqlalchemy_event
 
 from panel.db import db
+from panel.plugin_manager import manager
 
 
 @contextmanager
@@ -24,3 +25,8 @@ def counted() -> Iterator[list[str]]:
         yield seen
     finally:
         sqlalchemy_event.remove(db.engine, "before_cursor_execute", note)
+
+
+def asked_anew() -> None:
+    """The next page asks whether plugins changed, as one page a second does."""
+    manager.current()._checked_at = float("-inf")

@@ -19,7 +19,7 @@ from panel.i18n import N_
 from panel.installation.queries import get_setting
 from panel.issues.models import Issue
 from panel.issues.operations import raise_issue, resolve_issue
-from panel.jobs.heartbeats import DEAD_AFTER, signs
+from panel.jobs.heartbeats import is_silent, last_sign_query
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
@@ -204,8 +204,8 @@ def about_sources(session: Session, now: datetime) -> Iterator[Finding]:
 
 def ticker_is_silent(session: Session, now: datetime | None = None) -> bool:
     """Whether a ticker ran here and gave no sign for a minute. An installation without one yet is only young."""
-    tickers = [one for one in signs(session, now or clock.now()) if one.kind == "ticker"]
-    return bool(tickers) and min(one.age for one in tickers) > DEAD_AFTER
+    now = now or clock.now()
+    return is_silent(session.scalar(last_sign_query("ticker", now)), now)
 
 
 def _count(connection: Connection, query: Select[Any]) -> int:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
 from markupsafe import Markup
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -55,8 +55,8 @@ class ExperimentsView(PanelView):
     def __init__(self) -> None:
         super().__init__(name=lazy_gettext("Experiments"), endpoint="experiments", url="experiments")
 
-    def menu_count(self) -> int:
-        return sum(one.state == "asked" for one in queries.newest(db.session()))
+    def menu_query(self) -> Select[int]:
+        return queries.asking_query()
 
     @expose("/")
     def index(self) -> ResponseReturnValue:

@@ -8,7 +8,7 @@ from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from panel import clock
 from panel.contacts.models import Contact
@@ -44,9 +44,9 @@ class HeldView(PanelView):
     def __init__(self) -> None:
         super().__init__(name=lazy_gettext("Standing still"), endpoint="held", url="held")
 
-    def menu_count(self) -> int:
+    def menu_query(self) -> Select[int]:
         some = helping.behind(None, clock.now()).limit(1000)
-        return int(db.session().scalar(select(func.count()).select_from(some.subquery())) or 0)
+        return select(func.count()).select_from(some.subquery())
 
     @expose("/")
     def index(self) -> ResponseReturnValue:

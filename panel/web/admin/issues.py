@@ -13,6 +13,7 @@ from sqlalchemy import Select, select, update
 from panel.db import db
 from panel.i18n import lazy_gettext, ngettext
 from panel.issues.models import Issue
+from panel.issues.queries import open_query
 from panel.jobs.bells import wake
 from panel.journeys import helping
 from panel.journeys.by_hand import retry
@@ -22,7 +23,7 @@ from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView
 from panel.web.admin.listing import ListFilter
-from panel.web.issues import issue_words, open_count
+from panel.web.issues import issue_words
 
 
 class IssuesView(PanelModelView):
@@ -73,8 +74,8 @@ class IssuesView(PanelModelView):
             ),
         )
 
-    def menu_count(self) -> int:
-        return open_count()
+    def menu_query(self) -> Select[int]:
+        return open_query()
 
     def query(self) -> Select[Any]:
         return select(Issue)

@@ -24,8 +24,9 @@ class PanelTheme(Theme):
 class Guarded:
     """What every screen says about itself: the right it needs, where it stands in the menu, its icon.
 
-    `section` is one of `menu.SECTIONS`; None keeps the screen out of the menu. `menu_position` orders within a section
-    (smaller is higher).
+    `section` is one of `frame.SECTIONS`; None keeps the screen out of the menu. `menu_position` orders within a section
+    (smaller is higher). A screen with a number in the menu has a method `menu_query`, a SELECT of that one number: the
+    frame asks those of all screens in one statement. `menu_count`, a plain function, is for what SQL cannot say.
     """
 
     action: ClassVar[str] = "home.view"

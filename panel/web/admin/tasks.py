@@ -136,7 +136,7 @@ class TasksView(PanelView):
         elif what == "assign":
             done = _hand_over([task_id], by)
         else:
-            done = _put_off([task_id])
+            done = _put_off([task_id], by)
         db.session.commit()
         if not done and what != "assign":
             flash(gettext("Somebody was quicker: the task has changed already."), "warning")
@@ -158,7 +158,7 @@ class TasksView(PanelView):
         elif what == "assign":
             _hand_over(ids, by)
         else:
-            _put_off(ids)
+            _put_off(ids, by)
         db.session.commit()
         return redirect(back_url(url_for(".index")), 303)
 
@@ -209,7 +209,8 @@ class TasksView(PanelView):
         told = tell_mentioned(_session(), text, contact_id=contact.id, task_id=id_, by_id=current_user.id)
         db.session.commit()
         if due:  # what was understood, also for who saw no echo beneath the field
-            flash(gettext("The task is given, due %(when)s.", when=isolate(show_moment(due, current_reader()))), "success")
+            when = isolate(show_moment(due, current_reader()))
+            flash(gettext("The task is given, due %(when)s.", when=when), "success")
         for name in told.absent:
             flash(gettext("%(name)s was not told: nobody here is called that.", name=isolate(f"@{name}")), "warning")
         return redirect(back_url(url_for(".index")), 303)
@@ -341,9 +342,9 @@ def _moment(text: str) -> datetime | None:
     return read_moment(text, current_reader(), clock.now()) if text.strip() else None
 
 
-def _put_off(ids: Sequence[int]) -> list[int]:
+def _put_off(ids: Sequence[int], by: By) -> list[int]:
     until, before = _snooze_until(), operations.before(_session(), ids, "snooze")
-    done = operations.snooze(_session(), ids, until)
+    done = operations.snooze(_session(), ids, until, by=by)
     tasks_undo.offer_put_back("snooze", before, done, _comes_back(until))
     return done
 
