@@ -139,12 +139,16 @@ def assign(
     return [row["id"] for row in rows]
 
 
-def snooze(session: Session, task_ids: Collection[int], until: datetime, *, now: datetime | None = None) -> list[int]:
+def snooze(
+    session: Session, task_ids: Collection[int], until: datetime, *, by: By = PANEL, now: datetime | None = None
+) -> list[int]:
     """Put open tasks off: they come back, with a reminder, at `until`."""
-    if until <= (now or clock.now()):
+    at = now or clock.now()
+    if until <= at:
         raise UserError("snooze_in_the_past", N_("Choose a time that is still to come."))
     rows = _locked(session, task_ids, ("open",))
     _set(session, rows, snoozed_until=until, remind_at=until, reminded_at=None)
+    _record(session, rows, "task_put_off", by, at, until=until.isoformat())
     return [row["id"] for row in rows]
 
 
@@ -178,11 +182,9 @@ def put_back(
             name: datetime.fromisoformat(was[name]) if was[name] and name in _MOMENTS else was[name] for name in was
         }
         _set(session, [row], **values)
+    _record(session, rows, "task_as_before", by, at)
     if what == "assign":
         mine = update(Notice).where(Notice.task_id.in_([row["id"] for row in rows]), Notice.kind == "task")
-        for row in rows:
-            known = assignee({**row, **wanted[row["id"]].was})
-            _record(session, [row], "task_assigned", by, at, who=shown(known, Directory(session)))
         connection_of(session).execute(mine.where(Notice.read_at.is_(None)).values(read_at=at))
     return [row["id"] for row in rows]
 
