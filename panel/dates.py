@@ -16,6 +16,8 @@ _DAY = re.compile(r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})$")
 _SHORT_DAY = re.compile(r"^(\d{1,2})[/.](\d{1,2})$")
 _CLOCK = re.compile(r"^(\d{1,2})[:.](\d{2})$|^(\d{1,2})\s*(am|pm)$")
 _LATER = re.compile(r"^(?:\+|in\s+|בעוד\s+)?\s*(\d{1,4})\s*([^\d\s]+)(?:\s+(?:later|بعد|دیگر))?$")
+# "at 9", "ב־9", "בשעה 9:30", "ساعت ۹": an hour by its word, at the end; the hour alone is enough then.
+_AT = re.compile(r"(?:^|[\s,،])(?:at\s+|ב?שעה\s+|ב[-־\u2011]?\s?|(?:در\s+)?ساعت\s+)(\d{1,2})(?:[:.](\d{2}))?$")
 _MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 _NEAR_DAYS = {
     **dict.fromkeys(("today", "היום", "امروز"), 0),
@@ -57,13 +59,17 @@ def read_day(text: str, reader: Reader, today: date) -> date:
 def read_moment(text: str, reader: Reader, now: datetime, *, default_time: time = time(9)) -> datetime:
     """Read a date with a time of day, in the reader's zone; the answer is UTC.
 
-    "tomorrow 9:00", "22.11.2026 14:30", "14:30" (the next time the clock shows it), "+2 hours", "1405/9/1" (at
-    `default_time`). A time that the clocks skip in spring is the first one after the gap.
+    "tomorrow 9:00", "מחר ב־9", "فردا ساعت ۹", "22.11.2026 14:30", "14:30" (the next time the clock shows it),
+    "+2 hours", "1405/9/1" (at `default_time`). A time that the clocks skip in spring is the first one after the gap.
     """
     words = _plain(text)
     local = now.astimezone(reader.zone)
     if (found := _LATER.match(words)) and found[2] in _UNITS:
         return now + int(found[1]) * _UNITS[found[2]]
+    if found := _AT.search(words):
+        words = f"{words[: found.start()]} {found[1]}:{found[2] or '00'}".strip()
+    elif (before := words.rpartition(" "))[0] in _NEAR_DAYS and before[2].isdecimal():  # "tomorrow 9"
+        words += ":00"
     if (clock := _read_clock(words)) is not None:
         day = local.date() if clock > local.time().replace(tzinfo=None) else local.date() + timedelta(days=1)
         return _in_zone(day, clock, reader)

@@ -111,6 +111,21 @@ def test_what_cannot_be_read_is_said_with_examples(text):
         ("+2 hours", datetime(2026, 11, 22, 10, 0, tzinfo=UTC)),
         ("1405/9/2", datetime(2026, 11, 23, 7, 0, tzinfo=UTC)),
         ("מחר, 9:00", datetime(2026, 11, 23, 7, 0, tzinfo=UTC)),
+        *(
+            (text, datetime(2026, 11, 23, 7, 0, tzinfo=UTC))
+            for text in (
+                "tomorrow at 9",
+                "tomorrow 9",
+                "מחר ב־9",
+                "מחר ב-9",
+                "מחר בשעה 9:00",
+                "فردا ساعت ۹",
+                "فردا در ساعت ۹:۰۰",
+                "at 9",
+            )
+        ),
+        ("tomorrow ב9:15", datetime(2026, 11, 23, 7, 15, tzinfo=UTC)),
+        ("2 ساعت بعد", datetime(2026, 11, 22, 10, 0, tzinfo=UTC)),
         ("27.3.2026 02:30", datetime(2026, 3, 27, 0, 30, tzinfo=UTC)),  # skipped that night in Israel
     ],
 )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from flask import Blueprint, render_template, request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from panel import clock
-from panel.calendars import Reader, days_of_week, month_grid, show_day, weekday_name
-from panel.dates import read_day
+from panel.calendars import Reader, days_of_week, month_grid, show_day, show_moment, show_time, weekday_name
+from panel.contacts.queries import by_public_id
+from panel.dates import read_day, read_moment
+from panel.db import db
 from panel.errors import UserError
-from panel.i18n import current_language
-from panel.web.access import requires
+from panel.i18n import current_language, gettext
+from panel.journeys import planned
+from panel.web.access import allowed, requires
+from panel.web.filters import isolate
 from panel.web.preferences import current_reader
 
 blueprint = Blueprint("dates", __name__, url_prefix="/dates")
@@ -21,19 +25,37 @@ blueprint = Blueprint("dates", __name__, url_prefix="/dates")
 @blueprint.get("/echo")
 @requires("home.view")
 def echo() -> str | Markup:
-    """What a typed date means: "= Sunday, 22 November 2026"; the reader's own calendar first, Gregorian beside it."""
-    text = next(iter(request.args.values()), "")
-    if not text.strip():
+    """What the typed `text` means as a `kind` (moment | day), for the contact `of` (public id) on their clock too."""
+    return understood(request.args.get("text", ""), request.args.get("kind", "moment"), request.args.get("of", ""))
+
+
+@blueprint.app_template_global("understood")
+def understood(text: str, kind: str = "moment", of: str = "") -> str | Markup:
+    """ "= Sunday, 22 November 2026, 09:00", or in red why it cannot be read; "" for nothing. As markup."""
+    if not text or not text.strip():
         return ""
     reader = current_reader()
     try:
-        day = read_day(text, reader, _today(reader))
+        if kind == "day":
+            return Markup("= <bdi>{}</bdi>").format(_day_words(read_day(text, reader, _today(reader)), reader))
+        at = read_moment(text, reader, clock.now())
     except UserError as error:
         return Markup('<span class="text-danger" dir="auto">{}</span>').format(error.words(current_language()))
-    words = show_day(day, reader, "full")
+    said = Markup("= <bdi>{}</bdi>").format(_day_words(at.astimezone(reader.zone).date(), reader, at))
+    contact = by_public_id(db.session(), of) if of and allowed("contacts.view") else None
+    there = planned.hour_there(db.session(), contact.id, at) if contact is not None else None
+    if there is not None and there.local.utcoffset() != at.astimezone(reader.zone).utcoffset():
+        hour = isolate(show_time(there.local.time(), reader))
+        said += Markup(" · ") + escape(gettext("%(hour)s there", hour=hour))
+    return said
+
+
+def _day_words(day: date, reader: Reader, at: datetime | None = None) -> str:
+    """The reader's own calendar first, Gregorian beside it."""
+    words = show_moment(at, reader, "full") if at is not None else show_day(day, reader, "full")
     if reader.calendar == "solar_hijri":
         words += " · " + show_day(day, Reader(reader.language, "gregorian", reader.digits))
-    return Markup("= <bdi>{}</bdi>").format(words)
+    return words
 
 
 @blueprint.get("/month")

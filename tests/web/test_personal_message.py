@@ -311,7 +311,7 @@ def test_what_is_planned_is_left_out_put_back_sent_now_and_moved(stored, logged_
     person.post(url + "undo")
     assert messages(stored)[0].not_before == NOON + timedelta(hours=5)
     person.post(url + "another_time", at="the day the cows come home")
-    assert "text-danger" in person.text(f"/admin/planned/echo/{contact[1]}?at=nonsense")
+    assert "text-danger" in person.text(f"/dates/echo?of={contact[1]}&text=nonsense")
     assert messages(stored)[0].not_before == NOON + timedelta(hours=5)
     person.post(url + "send_now")
     assert messages(stored)[0].not_before == NOON + timedelta(seconds=10)
@@ -361,7 +361,7 @@ def test_sending_outside_the_hours_is_asked_about_with_the_hour_there(stored, lo
 def test_a_moment_is_read_as_people_write_it(logged_in, contact):
     person = logged_in("support", language="fa", calendar="solar_hijri")
     said = person.text(
-        f"/admin/planned/echo/{contact[1]}?at=%DB%B1%DB%B4%DB%B0%DB%B5/%DB%B9/%DB%B5 %DB%B1%DB%B4:%DB%B3%DB%B0"
+        f"/dates/echo?of={contact[1]}&text=%DB%B1%DB%B4%DB%B0%DB%B5/%DB%B9/%DB%B5 %DB%B1%DB%B4:%DB%B3%DB%B0"
     )
     assert "آذر" in said
 

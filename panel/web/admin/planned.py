@@ -9,7 +9,6 @@ from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
-from markupsafe import Markup, escape
 
 from panel import clock
 from panel.calendars import show_moment, show_time
@@ -24,7 +23,7 @@ from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.staff.operations import record_audit
 from panel.web.access import must
-from panel.web.admin.on_card import Undo, back, name_of, offer_undo, shown, the_session
+from panel.web.admin.on_card import Undo, back, name_of, offer_undo, the_session
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
@@ -94,24 +93,6 @@ class PlannedView(PanelView):
             return _refused(contact, error)
         _offer(contact, said, ".run", "undo", enrolment_id=enrolment_id)
         return _done(contact, f"run.{what}", run=enrolment_id)
-
-    @expose("/echo/<public_id>")
-    def echo(self, public_id: str) -> ResponseReturnValue:
-        """What a typed moment means, on the reader's clock and on the contact's."""
-        text = request.args.get("at", "")
-        if not text.strip():
-            return ""
-        reader, contact = current_reader(), shown(public_id)
-        try:
-            at = read_moment(text, reader, clock.now())
-        except UserError as error:
-            return Markup('<span class="text-danger" dir="auto">{}</span>').format(error.words(current_language()))
-        said = Markup("= <bdi>{}</bdi>").format(show_moment(at, reader, "full"))
-        there = planned.hour_there(the_session(), contact.id, at)
-        if there.local.utcoffset() != at.astimezone(reader.zone).utcoffset():
-            hour = isolate(show_time(there.local.time(), reader))
-            said += Markup(" · ") + escape(gettext("%(hour)s there", hour=hour))
-        return str(said)
 
     def _move(self, contact: Contact, row: Message, what: str) -> ResponseReturnValue:
         session, now = the_session(), clock.now()

@@ -3,6 +3,7 @@
 import "@tabler/core";
 import htmx from "htmx.org";
 import { startConfirming } from "./confirm.js";
+import { startEchoes } from "./echo.js";
 import { startLists } from "./lists.js";
 import { startMentions } from "./mentions.js";
 import { startSearch } from "./search.js";
@@ -68,6 +69,7 @@ document.addEventListener("change", (event) => {
 document.querySelector(".error-summary")?.focus();
 
 startConfirming();
+startEchoes();
 startLists();
 startMentions();
 startSearch();

@@ -101,18 +101,6 @@ document.addEventListener("input", (event) => {
   timer = setTimeout(() => { if (form.isConnected) show(form); }, CHECK_AFTER);
 });
 
-// What a typed moment means, on the reader's clock and on the contact's.
-document.addEventListener("input", (event) => {
-  const box = event.target;
-  if (!box.dataset?.echo) return;
-  clearTimeout(box.echoTimer);
-  box.echoTimer = setTimeout(async () => {
-    const answer = await fetch(`${box.dataset.echo}?at=${encodeURIComponent(box.value)}`, { credentials: "same-origin" });
-    const place = document.getElementById(box.getAttribute("aria-describedby"));
-    if (answer.ok && place) place.innerHTML = await answer.text();
-  }, 250);
-});
-
 document.addEventListener("focusin", (event) => { if (event.target.matches?.(".write-part [data-takes-fields]")) last = event.target; });
 
 const alone = document.querySelector("main #write-part form[data-writing]");
