@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 
-AXE = Path(__file__).parents[2] / "panel/web/assets/node_modules/axe-core/axe.min.js"
+from tests.web.axe import put_in
+
 # Reads the horizontal order of the letters of one element, as a person sees them.
 LETTERS = """(element) => {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), letters = [];
@@ -33,7 +33,7 @@ def until(page, script: str, seconds: float = 15) -> None:
 
 def serious(page) -> list[str]:
     """What axe finds serious or critical, as lines."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    put_in(page)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{one['impact']} {one['id']}: {json.dumps([node['target'] for node in one['nodes']][:3])}"

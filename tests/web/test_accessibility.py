@@ -53,6 +53,7 @@ def screens(app) -> list[str]:
 @pytest.mark.parametrize(("language", "theme"), list(product(("en", "he", "fa"), ("light", "dark"))))
 def test_no_screen_has_a_serious_barrier(app, filled, browse, live_server, language, theme):
     page = browse("/admin/", language=language, theme=theme, digits="local", calendar="solar_hijri")
+    page.emulate_media(reduced_motion="reduce")  # nothing fades in, so nothing has to be waited for
     found: list[str] = []
     for path in (*screens(app), *MORE):
         page.goto(live_server + path)
