@@ -170,4 +170,6 @@ def table_of(model: type[Base]) -> Table:
 
 def rows_of(session: Session | Connection, query: Select[Any]) -> list[dict[str, Any]]:
     """The rows of a query as plain dictionaries."""
-    return [dict(row) for row in connection_of(session).execute(query).mappings()]
+    result = connection_of(session).execute(query)
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result.all()]

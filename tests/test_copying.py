@@ -66,6 +66,21 @@ def test_updating_twice_in_one_transaction_changes_only_the_rows_that_are_named(
     assert found == [("ours", {"a": 1}, later), (None, {}, later), ("second", {"b": 2}, later)]
 
 
+def test_a_row_is_updated_only_where_it_still_holds_what_the_writer_remembers(app: Flask) -> None:
+    with writing() as session:
+        connection = connection_of(session)
+        put_rows(connection, StepRun, COLUMNS, [_row(1), _row(2, reason="hers"), _row(3, reason=None)])
+        changed = [
+            ("mine", None, "done", 1),
+            ("mine", "hers", "done", 2),
+            ("mine", None, "done", 3),
+            ("mine", None, "", 3),
+        ]
+        assert update_rows(connection, StepRun, ("reason",), changed, same=("reason", "outcome")) == 1
+        assert update_rows(connection, StepRun, ("reason",), [("anybody's", 1), ("anybody's", 9)]) == 1
+    assert [_stored(one).reason for one in (1, 2, 3)] == ["anybody's", "mine", None]
+
+
 def test_a_repeated_row_is_an_integrity_error_whatever_the_driver_calls_it(app: Flask) -> None:
     with writing() as session:
         put_rows(connection_of(session), StepRun, COLUMNS, [_row(1)])
@@ -105,3 +120,16 @@ def test_rows_of_several_statements_and_the_rest_all_go_in_as_they_are(app: Flas
         stored = session.execute(select(StepRun.id, StepRun.detail, StepRun.ended_at).order_by(StepRun.id)).all()
     assert [(one.id, one.detail["n"]) for one in stored] == [(n, n) for n in range(1, 1_001)]
     assert all(one.ended_at == BEGAN + timedelta(microseconds=one.id) for one in stored)
+
+
+@pytest.mark.parametrize("count", [1, 166, 1_999, 2_000, 4_321])
+def test_what_all_rows_share_is_given_once_and_stands_in_every_row(app: Flask, count: int) -> None:
+    shared, halves = {"because": "سلام"}, (None, "reason")
+    rows = [_row(n, seq=n, detail=shared, reason=halves[n % 2]) for n in range(1, count + 1)]
+    with writing() as session:
+        put_rows(connection_of(session), StepRun, COLUMNS, rows)
+    with reading() as session:
+        found = session.scalars(select(StepRun).order_by(StepRun.id)).all()
+    assert [(one.id, one.seq, one.reason, one.detail, one.step_id, one.ended_at) for one in found] == [
+        (n, n, halves[n % 2], shared, "שלב", BEGAN) for n in range(1, count + 1)
+    ]

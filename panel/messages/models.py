@@ -144,6 +144,16 @@ class Message(Base):
         Index("ix_messages_contact_id_channel_wire_at", "contact_id", "channel", "wire_at"),
         Index("ix_messages_address_wire_at", "address", "wire_at"),
         Index("ix_messages_status_id", "status", "id"),
-        Index("ix_messages_enrolment_id", "enrolment_id"),
-        Index("ix_messages_provider_message_id", "provider_message_id"),
+        Index(
+            "ix_messages_enrolment_id",
+            "enrolment_id",
+            sqlite_where=text("enrolment_id IS NOT NULL"),
+            postgresql_where=text("enrolment_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_messages_provider_message_id",
+            "provider_message_id",
+            sqlite_where=text("provider_message_id IS NOT NULL"),
+            postgresql_where=text("provider_message_id IS NOT NULL"),
+        ),
     )

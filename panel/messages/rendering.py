@@ -78,11 +78,15 @@ class Renderer:
         self._fields = Fields(self._custom)
         self._contents: dict[Any, Compiled | NotRendered] = {}
         self._used: dict[str, Compiled] = {}
+        self._written: dict[str, dict[tuple[str, str], bytes]] = {}  # by channel: values as they stand in a message
 
     def render(
-        self, messages: Sequence[Message | Mapping[str, Any] | Row[Any] | RowMapping]
+        self, messages: Sequence[Message | Mapping[str, Any] | Row[Any] | RowMapping], *, keep: bool = True
     ) -> list[Rendered | NotRendered]:
-        """One result per message, in order. Nothing is sent and no message row is changed."""
+        """One result per message, in order. Nothing is sent and no message row is changed.
+
+        With `keep` False nothing is written at all: the caller stores `new_skeletons` before any of it is handed over.
+        """
         rows = [_as_mapping(message) for message in messages]
         fresh = [row for row in rows if not _is_stored(row)]
         stored = {row["skeleton"] for row in rows if _is_stored(row)}
@@ -95,9 +99,14 @@ class Renderer:
             else self._render(row, forms, people.get(row["contact_id"]))
             for row in rows
         ]
-        new, self._used = self._used, {}
-        skeletons.store(self._session, new, self._now)
+        if keep:
+            skeletons.store(self._session, self.new_skeletons(), self._now)
         return results
+
+    def new_skeletons(self) -> dict[str, Compiled]:
+        """What was rendered with and is not stored yet, by address."""
+        used, self._used = self._used, {}
+        return skeletons.not_stored(self._session, used)
 
     def _render(
         self,
@@ -182,29 +191,32 @@ class Renderer:
         blank = (row["rules"] or {}).get("if_missing") == "blank"
         values = Values(self, row, compiled, person, address, blank)
         encode = channel.encode
-        encoded: list[bytes] = []
-        written: dict[skeletons.Step, bytes] = {}  # a name or link that stands in several places is written once
-        seal: int | None = None
-        for step in compiled.steps:
-            value = written.get(step)
-            if value is None:
-                if step.kind == "seal":
-                    seal = len(encoded)
-                    value = b""
-                else:
-                    value = encode(step.coding, values.of(step))
-                written[step] = value
-            encoded.append(value)
-        payload = compiled.skeleton.fill(encoded)
-        if seal is not None:
-            # A signature over the finished message, written into its first slot.
-            encoded[seal] = channel.seal(payload)  # type: ignore[attr-defined]
-            payload = compiled.skeleton.fill(encoded)
+        known = self._written.setdefault(channel.name, {})
+        written: list[bytes] = []
+        for step in compiled.different:
+            kind, coding = step.kind, step.coding
+            if kind == "seal":
+                written.append(b"")
+                continue
+            value = values.of(step)
+            if kind == "field" or kind == "date":  # names and dates come again, links never
+                place = (coding, value)
+                if place not in known:
+                    known[place] = encode(coding, value)
+                written.append(known[place])
+            else:
+                written.append(encode(coding, value))
+        places = compiled.places
+        payload = compiled.skeleton.fill([written[at] for at in places])
+        if compiled.seal is not None:
+            written[compiled.seal] = channel.seal(payload)  # type: ignore[attr-defined]
+            payload = compiled.skeleton.fill([written[at] for at in places])
         self._used[compiled.sha256] = compiled
+        texts = [one.decode("utf-8") for one in written]
         return Rendered(
             row["id"],
             compiled.sha256,
-            [one.decode("utf-8") for one in encoded],
+            [texts[at] for at in places],
             payload,
             digest(payload),
             values.subject,

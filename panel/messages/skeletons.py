@@ -77,6 +77,12 @@ class Compiled:
         self.content = content
         self.sha256 = address_of(skeleton)
         self.steps = [_step(slot) for slot in skeleton.slots]
+        # A name or link that stands in several places is written once: the different steps, and each slot's among them.
+        self.different = list(dict.fromkeys(self.steps))
+        at = {step: number for number, step in enumerate(self.different)}
+        self.places = [at[step] for step in self.steps]
+        # A signature over the finished message, written into its first slot.
+        self.seal = next((number for number, step in enumerate(self.different) if step.kind == "seal"), None)
 
     @cached_property
     def fields(self) -> frozenset[str]:
@@ -114,12 +120,18 @@ def compile_cached(channel: Channel, content: TemplateContent) -> Compiled:
     return compiled
 
 
-def store(session: Session | Connection, compiled: Mapping[str, Compiled], now: datetime) -> None:
-    """Keep these skeletons, by address; those already there are left alone."""
+def not_stored(session: Session | Connection, compiled: Mapping[str, Compiled]) -> dict[str, Compiled]:
+    """Those of the compiled that are not in the database yet."""
     if not compiled:
-        return
+        return {}
     connection = connection_of(session)
     there = set(connection.execute(select(Row.sha256).where(among(connection, Row.sha256, list(compiled)))).scalars())
+    return {sha256: one for sha256, one in compiled.items() if sha256 not in there}
+
+
+def store(session: Session | Connection, compiled: Mapping[str, Compiled], now: datetime) -> None:
+    """Keep these skeletons, by address; those already there are left alone."""
+    connection = connection_of(session)
     rows = [
         {
             "sha256": sha256,
@@ -130,7 +142,6 @@ def store(session: Session | Connection, compiled: Mapping[str, Compiled], now: 
             "created_at": now,
         }
         for sha256, one in compiled.items()
-        if sha256 not in there
     ]
     if rows:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -21,20 +21,37 @@ _LINK = 3  # with the link's position
 _LENGTHS = {"open": _BODY + _MAC, "click": _BODY + _LINK + _MAC, "unsubscribe": _BODY + _MAC, "personal": _BODY + _MAC}
 
 
+class _Seal:
+    """HMAC-SHA256 (RFC 2104) with the key taken in once: over some bytes a third of the time of `hmac.digest`."""
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")  # a key of ours is as long as a digest, never longer than a block
+        self._inner = hashlib.sha256(bytes(one ^ 0x36 for one in block))
+        self._outer = hashlib.sha256(bytes(one ^ 0x5C for one in block))
+
+    def over(self, body: bytes) -> bytes:
+        inner = self._inner.copy()
+        inner.update(body)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class Tokens:
     """Makes and reads tokens with keys derived from the installation's secret."""
 
     def __init__(self, secret: str | bytes) -> None:
         root = secret.encode() if isinstance(secret, str) else secret
-        self._keys = {purpose: hmac.digest(root, b"nava link " + purpose.encode(), hashlib.sha256) for purpose in PATHS}
+        self._seals = {
+            purpose: _Seal(hmac.digest(root, b"nava link " + purpose.encode(), "sha256")) for purpose in PATHS
+        }
 
     def make(self, purpose: Purpose, message_id: int, link: int = 0) -> str:
         """A token of 24 characters (28 for a link), letters, digits, - and _ only."""
         body = message_id.to_bytes(_BODY, "big")
         if purpose == "click":
             body += link.to_bytes(_LINK, "big")
-        mac = hmac.digest(self._keys[purpose], body, "sha256")[:_MAC]
-        return urlsafe_b64encode(body + mac).decode("ascii")
+        return urlsafe_b64encode(body + self._seals[purpose].over(body)[:_MAC]).decode("ascii")
 
     def read(self, purpose: Purpose, token: str) -> tuple[int, int] | None:
         """(message id, link position), or None for anything this installation did not make for this purpose."""
@@ -48,7 +65,7 @@ class Tokens:
         if len(raw) != length or urlsafe_b64encode(raw).decode("ascii") != token:
             return None  # the lenient decoder skips foreign characters; only our own spelling counts
         body, mac = raw[:-_MAC], raw[-_MAC:]
-        if not hmac.compare_digest(hmac.digest(self._keys[purpose], body, "sha256")[:_MAC], mac):
+        if not hmac.compare_digest(self._seals[purpose].over(body)[:_MAC], mac):
             return None
         return int.from_bytes(body[:_BODY], "big"), int.from_bytes(body[_BODY:], "big")
 

@@ -75,9 +75,9 @@ class Skeleton:
         """Put encoded `values` (one per slot, in order) into place."""
         if len(values) != len(self.slots):
             raise ValueError(f"{len(self.slots)} values needed, {len(values)} given")
-        parts = [self.segments[0]]
-        for value, segment in zip(values, self.segments[1:], strict=True):
-            parts += (value, segment)
+        parts: list[bytes] = [b""] * (2 * len(values) + 1)
+        parts[::2] = self.segments
+        parts[1::2] = values
         return b"".join(parts)
 
 

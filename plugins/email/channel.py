@@ -32,7 +32,7 @@ class EmailChannel:
     label = N_("Email")
     icon = "mail"
     address_kind: AddressKind = "email"
-    facts = ChannelFacts(batch_size=50, reports=frozenset({"opened", "clicked"}), timeout=HAND_OVER)
+    facts = ChannelFacts(batch_size=1000, reports=frozenset({"opened", "clicked"}), timeout=HAND_OVER)
 
     def __init__(self, ctx: PluginContext) -> None:
         self._ctx = ctx

@@ -19,11 +19,12 @@ from panel.journeys.engine import crash
 from panel.journeys.engine.claiming import BATCH, claim, due
 from panel.journeys.engine.handing_over import conclude, expect, hand_over
 from panel.journeys.engine.marking import last_look, mark
+from panel.journeys.engine.pace import Pace
 from panel.journeys.engine.persisting import persist
 from panel.journeys.engine.turns import repeat, uncollected
 from panel.journeys.engine.verbs.calling import ACTION
 from panel.journeys.engine.wire import wire_journal
-from panel.journeys.engine.written import write_out
+from panel.journeys.engine.written import keep, write_out
 from panel.messages.models import Message
 from panel.plugin_manager import manager
 
@@ -37,12 +38,13 @@ def run(limit_seconds: float, channel: str) -> bool:
         from panel.journeys.engine.actions import perform_calls
 
         return repeat(perform_calls, limit_seconds)
-    return repeat(lambda: deliver(channel), limit_seconds)
+    pace = Pace()
+    return repeat(lambda: deliver(channel, pace=pace), limit_seconds)
 
 
 @uncollected()
-def deliver(channel: str, limit: int = BATCH) -> int:
-    """Deliver up to `limit` messages of a channel; returns how many were taken in hand.
+def deliver(channel: str, limit: int = BATCH, *, pace: Pace | None = None) -> int:
+    """Deliver up to `limit` messages of a channel (or as many as `pace` says); returns how many were taken in hand.
 
     Needs an application context. Safe to call at any time by any number of workers.
     """
@@ -51,25 +53,31 @@ def deliver(channel: str, limit: int = BATCH) -> int:
         _note_missing_channel(channel)
         return 0
     crash.point("before_claim")
-    claimed = claim(channel, limit)
+    claimed = claim(channel, limit if pace is None else pace.size)
     if not claimed:
         return 0
     crash.point("after_claim")
     # The claim is ours while we live, so we wait for a database that is away.
-    ready = persist(lambda session: write_out(session, claimed, offered))
-    if not ready:
+    written = persist(lambda session: write_out(session, claimed, offered), within=reading)
+    if written.new or written.refused:
+        persist(lambda session: keep(session, written))
+    if not written.ready:
         return len(claimed)
     journal = wire_journal()
     since = time.monotonic()
-    going = persist(lambda session: mark(session, ready))
+    going = persist(lambda session: mark(session, written.ready))
     crash.point("after_on_wire_commit")
     going = last_look(going, clock.now() - timedelta(seconds=time.monotonic() - since))
     if going:
         expect(journal, going, since)
         outgoing = [one for _, one in going]
+        began = time.monotonic()
         results, trouble = hand_over(offered, outgoing, journal)
+        if pace is not None:
+            pace.took(len(outgoing), time.monotonic() - began)
         crash.point("before_result_commit")
-        persist(lambda session: conclude(session, channel, outgoing, results, trouble, journal.tokens))
+        handed_over = [one for one, _ in going]
+        persist(lambda session: conclude(session, channel, handed_over, results, trouble))
         journal.clear()
         crash.point("after_result_commit")
     return len(claimed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -104,14 +104,16 @@ def _nothing_left(batch: Sequence[Outgoing], journal: WireJournal, result: Defer
 def conclude(
     session: Session,
     channel: str,
-    outgoing: Sequence[Outgoing],
+    handed_over: Sequence[Claimed],
     results: Sequence[Result],
     trouble: Trouble | None,
-    tokens: Mapping[int, str],
 ) -> None:
+    """Store what became of messages, and how the channel does. `handed_over` are their rows as they were marked."""
     now = clock.now()
-    pairs = list(zip((one.message_id for one in outgoing), results, strict=True))
-    store_results(session, channel, pairs, now, tokens=tokens)
+    pairs = list(zip((one.row["id"] for one in handed_over), results, strict=True))
+    tokens = {one.row["id"]: one.token for one in handed_over}
+    marked = {one.row["id"]: one.row for one in handed_over}
+    store_results(session, channel, pairs, now, tokens=tokens, marked=marked)
     key = f"channel:{channel}"
     if trouble is None:
         breaker.well(session, channel)

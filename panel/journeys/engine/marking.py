@@ -27,45 +27,75 @@ from panel.timeline.operations import NewEvent, record_many
 
 # Longer than the longest hand-over: SMTP may take 10 minutes to answer (RFC 5321). Renewed after an eighth of it.
 WIRE_LEASE = crash.lease(timedelta(minutes=12))
+MARKED = ("status", "reason", "wire_at", "lease_until", "skeleton", "values", "content_sha256", "subject", "language",
+          "address")  # fmt: skip
 COMMITS_WITHIN = timedelta(minutes=1)  # a writer notes the moment, then commits: seldom later than this
 
 
 def mark(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[tuple[Claimed, Outgoing]]:
     """The last checks, and `on_wire` for what may go. Nothing may be handed over before this is committed."""
     now = clock.now()
-    connection = connection_of(session)
     lock_contacts(session, sorted({one.row["contact_id"] for one, _ in ready}))
+    marked = _mark(session, ready, now)
+    if marked is None:
+        # Some were taken from us, or were marked in a commit whose answer was lost with the connection.
+        marked = _mark(session, _ours(session, ready), now, locked=True)
+    crash.point("before_on_wire_commit")
+    return marked or []
+
+
+def _mark(
+    session: Session, ready: Sequence[tuple[Claimed, Rendered]], now: datetime, *, locked: bool = False
+) -> list[tuple[Claimed, Outgoing]] | None:
+    """Decide and mark. None, and nothing changed, when some of them turn out not to be in the state we left them in."""
+    decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
+    going = [(one, text) for one, text in ready if decisions[one.row["id"]].verdict == "go"]
+    kept = [(one, text) for one, text in ready if decisions[one.row["id"]].verdict != "go"]
+    until = now + WIRE_LEASE
+    rows = [
+        ("on_wire", None, now, until, text.skeleton_sha256, text.values, text.content_sha256, text.subject,
+         text.language, text.address, *(() if locked else ("claimed", one.token)), one.row["id"])
+        for one, text in sorted(going, key=lambda pair: pair[0].row["id"])  # everybody locks in this order
+    ]  # fmt: skip
+    try:
+        with session.begin_nested():
+            same = () if locked else ("status", "attempt_token")
+            if update_rows(connection_of(session), Message, MARKED, rows, same=same) < len(rows):
+                raise _NotOursError
+            if not locked and len(_ours(session, kept)) < len(kept):
+                raise _NotOursError
+    except _NotOursError:
+        return None
+    for one, _ in kept:
+        not_now(session, one, decisions[one.row["id"]], now)
+    return [(_marked(one, text, now), _outgoing(one, text)) for one, text in going]
+
+
+class _NotOursError(Exception):
+    """Somebody else has changed what we hold."""
+
+
+def _ours(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[tuple[Claimed, Rendered]]:
+    """Those that are still ours, locked, so that no reaper takes them between this look and the mark. Already `on_wire`
+    is what we marked in a commit whose answer was lost with the connection: nothing of it was begun."""
+    if not ready:
+        return []
     tokens = {one.row["id"]: one.token for one, _ in ready}
-    # Locked, so that no reaper takes them from us between this look and the mark. Already `on_wire` is what we marked
-    # in a commit whose answer was lost with the connection: it is ours still, and nothing of it was begun.
     query = (
         select(Message.id, Message.attempt_token)
         .where(among(session, Message.id, tokens), Message.status.in_(("claimed", "on_wire")))
         .order_by(Message.id)
         .with_for_update()
     )
-    ours = {id_ for id_, token in connection.execute(query) if token == tokens[id_]}
-    ready = [(one, text) for one, text in ready if one.row["id"] in ours]
-    decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
-    going = []
-    for one, text in ready:
-        decision = decisions[one.row["id"]]
-        if decision.verdict == "go":
-            going.append((one, text))
-        else:
-            not_now(session, one, decision, now)
-    if going:
-        until = now + WIRE_LEASE
-        columns = ("status", "reason", "wire_at", "lease_until", "skeleton", "values", "content_sha256", "subject",
-                   "language", "address")  # fmt: skip
-        rows = [
-            ("on_wire", None, now, until, text.skeleton_sha256, text.values, text.content_sha256, text.subject,
-             text.language, text.address, one.row["id"])
-            for one, text in going
-        ]  # fmt: skip
-        update_rows(connection, Message, columns, rows)
-    crash.point("before_on_wire_commit")
-    return [(one, _outgoing(one, text)) for one, text in going]
+    ours = {id_ for id_, token in connection_of(session).execute(query).all() if token == tokens[id_]}
+    return [(one, text) for one, text in ready if one.row["id"] in ours]
+
+
+def _marked(one: Claimed, text: Rendered, now: datetime) -> Claimed:
+    """The row as it stands in the ledger now."""
+    row = {**one.row, "status": "on_wire", "attempt": one.row["attempt"] + 1, "attempt_token": one.token}
+    row |= {"wire_at": now, "address": text.address, "subject": text.subject}
+    return Claimed(row, one.token)
 
 
 def _outgoing(one: Claimed, text: Rendered) -> Outgoing:

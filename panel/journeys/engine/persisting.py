@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -16,13 +17,15 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def persist(write: Callable[[Session], T]) -> T:
+def persist(write: Callable[[Session], T], within: Callable[[], AbstractContextManager[Session]] = writing) -> T:
     """One writing transaction, however long the database takes to come back: what a provider answered must not be
-    lost, and what we hold must not stay behind. `write` may be called again after a commit whose answer was lost."""
+    lost, and what we hold must not stay behind. `write` may be called again after a commit whose answer was lost.
+
+    `within` is `reading` for what only reads on behalf of what we hold."""
     pause = 0.05
     while True:
         try:
-            with writing() as session:
+            with within() as session:
                 return write(session)
         except DBAPIError as error:
             if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):

@@ -27,6 +27,7 @@ _LOOKED_AT = [
         *("channel", "kind", "inline", "address", "subject", "detail", "rules", "provider_message_id"),
     )
 ]
+_COMPARED = ("status", "attempt_token", "contact_id", "address")
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
 # Put back, given up or called off while its worker slept; a late yes still proves that it went out.
@@ -41,14 +42,23 @@ def store_results(
     *,
     settled_by: str | None = None,
     tokens: Mapping[int, str] | None = None,
+    marked: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write each result once: only a message still `on_wire` or `unknown` takes one.
 
     A report that came before us (delivered, bounced) has settled the state; then only the provider's id is added.
     `tokens` are the attempts that these results speak of. Where another attempt has begun since (this worker slept,
     its lease was over) only a `Sent` counts: whatever was decided meanwhile, the message went out.
+    `marked` are rows as this worker left them in the ledger: where nobody has touched them since, which is nearly
+    always so, they need not be read again.
     """
     connection = connection_of(session)
+    if marked:
+        sent = [(marked[id_], result) for id_, result in results if isinstance(result, Sent) and id_ in marked]
+        if _as_left(session, channel, sent, now):
+            results = [(id_, result) for id_, result in results if not (isinstance(result, Sent) and id_ in marked)]
+            if not results:
+                return
     rows = {
         row["id"]: row
         for row in rows_of(
@@ -91,9 +101,46 @@ def store_results(
     for names, rows_changed in changes.items():
         update_rows(connection, Message, ("lease_until", *names), rows_changed)
     record_many(session, events)
-    if wake:
-        connection.execute(
-            update(Enrolment).where(Enrolment.id.in_(wake), Enrolment.status == "active").values(due_at=now)
+    _wake(session, wake, now)
+
+
+class _TouchedError(Exception):
+    """Somebody has touched these rows since they were marked."""
+
+
+def _as_left(session: Session, channel: str, sent: Sequence[tuple[Mapping[str, Any], Sent]], now: datetime) -> bool:
+    """Write down what was sent, if every row is as its worker left it; False, and nothing written, if one is not.
+
+    What others may change while a message is on the wire is compared: its state and attempt (a reaper), its contact (a
+    merge), its address (an erasure).
+    """
+    rows: list[tuple[Any, ...]] = []
+    events: list[NewEvent | None] = []
+    names: tuple[str, ...] = ()
+    for row, result in sorted(sent, key=lambda pair: pair[0]["id"]):
+        values, event = _effect(session, channel, row, result, now)
+        names = tuple(values)
+        rows.append((None, None, *values.values(), *(row[name] for name in _COMPARED), row["id"]))
+        events.append(event)
+    try:
+        with session.begin_nested():
+            columns = ("lease_until", "settled_by", *names)
+            if update_rows(connection_of(session), Message, columns, rows, same=_COMPARED) < len(rows):
+                raise _TouchedError
+    except _TouchedError:
+        return False
+    record_many(session, [event for event in events if event is not None])
+    _wake(session, [row["enrolment_id"] for row, _ in sent if row["enrolment_id"]], now)
+    return True
+
+
+def _wake(session: Session, enrolment_ids: Sequence[int], now: datetime) -> None:
+    """The runs go on, now that their messages have an end."""
+    if enrolment_ids:
+        connection_of(session).execute(
+            update(Enrolment)
+            .where(among(session, Enrolment.id, enrolment_ids), Enrolment.status == "active")
+            .values(due_at=now)
         )
 
 

@@ -25,6 +25,7 @@ from panel.sdk.channels import Deferred, Outgoing, Result, Sent, Unknown
 
 log = logging.getLogger(__name__)
 ID_LENGTH = 12
+BATCH_DIGITS = 8
 FORGOTTEN_SECONDS = 7 * 86_400
 
 
@@ -62,7 +63,7 @@ class NotBegunError(Exception):
 
 
 class WireJournal:
-    """The journal of this process. `token()` gives attempt tokens that lead back to it."""
+    """The journal of this process. The attempt tokens of its batches lead back to it."""
 
     def __init__(self, folder: Path) -> None:
         self.id = secrets.token_hex(ID_LENGTH // 2)
@@ -71,10 +72,13 @@ class WireJournal:
         self.path = folder / f"{self.id}-{boot_id()}-{pid_space()}-{self.pid}-{process_start(self.pid)}.wire"
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
         self._torn = False
+        self._batches = 0
         self.expect({})
 
-    def token(self) -> str:
-        return self.id + secrets.token_hex(10)
+    def batch(self) -> str:
+        """What the attempt tokens of the next batch begin with; a message's id behind it makes each its own."""
+        self._batches += 1
+        return f"{self.id}{self._batches % 16**BATCH_DIGITS:0{BATCH_DIGITS}x}"
 
     def expect(
         self,

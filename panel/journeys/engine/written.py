@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import current_app
@@ -18,31 +19,46 @@ from panel.issues.operations import raise_issue
 from panel.journeys.engine.claiming import Claimed
 from panel.journeys.engine.marking import skipped
 from panel.journeys.models import Enrolment
+from panel.messages import skeletons
 from panel.messages.models import Message
 from panel.messages.rendering import NotRendered, Rendered, Renderer
+from panel.messages.skeletons import Compiled
 from panel.sdk.channels import Channel
 
 log = logging.getLogger(__name__)
 
 
-def write_out(session: Session, claimed: Sequence[Claimed], channel: Channel) -> list[tuple[Claimed, Rendered]]:
-    """Write the messages. What cannot be written is held or skipped with its reason; one bad row stops no other."""
+@dataclass
+class Written:
+    """A batch, written: what may go on, what cannot be written, and the compiled texts that nobody has stored yet."""
+
+    ready: list[tuple[Claimed, Rendered]] = field(default_factory=list)
+    refused: list[tuple[Claimed, NotRendered]] = field(default_factory=list)
+    new: dict[str, Compiled] = field(default_factory=dict)
+
+
+def write_out(session: Session, claimed: Sequence[Claimed], channel: Channel) -> Written:
+    """Write the messages; one bad row stops no other. Only reads: on SQLite another worker may write meanwhile."""
     by_id = {one.row["id"]: one for one in claimed}
-    ready: list[tuple[Claimed, Rendered]] = []
-    refused: list[tuple[Claimed, NotRendered]] = []
-    for outcome in _rendered(session, [one.row for one in claimed], channel):
+    written = Written()
+    for outcome in _rendered(session, [one.row for one in claimed], channel, written.new):
         one = by_id[outcome.message_id]
         if isinstance(outcome, Rendered):
-            ready.append((one, outcome))
+            written.ready.append((one, outcome))
         else:
-            refused.append((one, outcome))
-    for one, outcome in refused:
+            written.refused.append((one, outcome))
+    return written
+
+
+def keep(session: Session, written: Written) -> None:
+    """What writing left to be stored: compiled texts that are new; what cannot be written is held or skipped."""
+    skeletons.store(session, written.new, clock.now())
+    for one, outcome in written.refused:
         not_rendered(session, one, outcome)
-    return ready
 
 
 def _rendered(
-    session: Session, rows: Sequence[Mapping[str, Any]], channel: Channel
+    session: Session, rows: Sequence[Mapping[str, Any]], channel: Channel, new: dict[str, Compiled]
 ) -> Iterable[Rendered | NotRendered]:
     config = current_app.config
     try:
@@ -50,7 +66,9 @@ def _rendered(
             renderer = Renderer(
                 session, {channel.name: channel}, config["PANEL"].public_url, config["SECRET_KEY"], now=clock.now()
             )
-            return renderer.render(rows)
+            results = renderer.render(rows, keep=False)
+            new |= renderer.new_skeletons()
+            return results
     except OperationalError:
         raise
     except (Exception, SystemExit) as error:
@@ -58,7 +76,7 @@ def _rendered(
             log.exception("message %s cannot be written", rows[0]["id"])
             return [NotRendered(rows[0]["id"], "held_missing_template", f"{type(error).__name__}: {error}"[:300])]
         middle = len(rows) // 2
-        return [*_rendered(session, rows[:middle], channel), *_rendered(session, rows[middle:], channel)]
+        return [*_rendered(session, rows[:middle], channel, new), *_rendered(session, rows[middle:], channel, new)]
 
 
 SENTENCES = {

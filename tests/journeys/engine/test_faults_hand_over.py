@@ -24,6 +24,7 @@ from panel.journeys.engine.reap import reap
 from panel.messages.models import Message
 from panel.sdk.channels import Outgoing, Result, Sent, Unknown, Wire
 from panel.sdk.errors import Misconfigured, TryLater
+from panel.timeline.models import Event
 from panel.timeline.operations import record
 from tests.journeys.engine.world import World
 
@@ -402,3 +403,48 @@ def refuse(world: World, patch: pytest.MonkeyPatch, error: Exception) -> list[An
 
     patch.setattr(world.channels["email"], "send", broken)
     return calls
+
+
+@pytest.mark.parametrize("changed", [{"contact_id": 1}, {"address": None}, {"status": "unknown"}])
+def test_what_others_changed_while_messages_were_on_the_wire_is_read_again_before_results_are_stored(
+    world: World, queued: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    """A merge, an erasure, a reaper: the message is sent, once, and stands where it belongs by now."""
+    contacts = queued(3)
+    if "contact_id" in changed:
+        changed = {"contact_id": contacts[0]}
+    last = world.messages()[-1].id
+    real = delivering.hand_over
+
+    def meanwhile(*arguments: Any) -> Any:
+        given = real(*arguments)
+        with writing() as session:
+            session.execute(update(Message).where(Message.id == last).values(**changed))
+        return given
+
+    monkeypatch.setattr(delivering, "hand_over", meanwhile)
+    with clock.hold(world.now):
+        deliver("email")
+    assert [one.status for one in world.messages()] == ["sent"] * 3
+    [event] = [one for one in world.rows(Event, kind="message_sent") if one.message_id == last]
+    assert event.contact_id == changed.get("contact_id", contacts[-1])
+    assert event.data["address"] == (changed["address"] if "address" in changed else world.messages()[-1].address)
+    assert len(world.rows(Event, kind="message_sent")) == 3
+
+
+def test_a_message_that_was_taken_away_between_writing_and_the_mark_is_left_alone_and_the_others_go(
+    world: World, queued: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(3)
+    taken = world.messages()[1].id
+    real = delivering.mark
+
+    def late(session: Any, ready: Any) -> Any:
+        session.execute(update(Message).where(Message.id == taken).values(status="queued", attempt_token=None))
+        return real(session, ready)
+
+    monkeypatch.setattr(delivering, "mark", late)
+    with clock.hold(world.now):
+        deliver("email")
+    assert [one.status for one in world.messages()] == ["sent", "queued", "sent"]
+    assert len(world.sent()) == 2

@@ -185,8 +185,8 @@ def test_a_message_that_a_worker_has_in_hand_may_still_be_left_out_and_is_not_se
         refused("too_late", world, planned.send_now, message.id)
         world.do(planned.leave_out, message.id, by=ME)
         with writing() as session:
-            ready = write_out(session, claimed, manager.current().channels()["email"])
-            assert mark(session, ready) == []
+            written = write_out(session, claimed, manager.current().channels()["email"])
+            assert mark(session, written.ready) == []
     assert world.messages()[0].status == "skipped"
 
 
