@@ -47,7 +47,7 @@ ACTIONS: dict[str, frozenset[RoleName]] = {
     "contacts.edit": _EDITORS,
     "contacts.delete": _MARKETERS,
     "contacts.erase": _OWNERS,
-    "contacts.merge": _MARKETERS,
+    "contacts.merge": _EDITORS,  # support meets duplicates first; it can be undone for 30 days and is audited
     "contacts.import": _MARKETERS,
     "contacts.export": _MARKETERS,
     "money.view": _MARKETERS,  # what contacts paid, owe and bring in

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from panel import clock
 from panel.contacts.merging import active_merge, merge, unmerge
 from panel.contacts.models import Contact, ContactMerge
-from panel.contacts.queries import canonical
+from panel.contacts.queries import canonical, custom_fields
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, gettext, lazy_gettext
+from panel.journeys.engine.turns import retried
 from panel.staff.operations import record_audit
 from panel.web.admin.merge_preview import found_by, likely_doubles, preview
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, the_session
@@ -61,20 +65,7 @@ class MergeView(PanelView):
             return redirect(url_for("contact_card.card", contact_id=ids.pop()), 303)
         kept, merged = shown(public_id), shown(other_id)
         if request.method == "POST":
-            take = [name.removeprefix("take-") for name, value in request.form.items()
-                    if name.startswith("take-") and value == "other"]  # fmt: skip
-            name = name_of(merged)
-            if merge(the_session(), kept.id, merged.id, take=take, by=me()):
-                found = active_merge(the_session(), merged.id)
-                assert found is not None
-                record_audit(
-                    the_session(), user=current_user._get_current_object(), action="contacts_merged",
-                    subject=kept.public_id, detail={"merged": merged.public_id},
-                )  # fmt: skip
-                said = gettext("%(name)s was merged in. It can be undone for 30 days.", name=isolate(name))
-                offer_undo(kept.public_id, Undo(said, url_for(".undo", merge_id=found.id), "confirmed", "1"))
-            db.session.commit()
-            return back(kept.public_id)
+            return self._merge(kept, merged)
         return self.render(
             "contact/merge/preview.html",
             kept=kept,
@@ -83,6 +74,23 @@ class MergeView(PanelView):
             merged_name=name_of(merged),
             preview=preview(the_session(), kept, merged, current_reader()),
         )
+
+    def _merge(self, kept: Contact, merged: Contact) -> ResponseReturnValue:
+        name, public_id, ids = name_of(merged), kept.public_id, (kept.id, merged.id)
+        chosen = {one.removeprefix("take-") for one, value in request.form.items() if value == "other"}
+        take = sorted(chosen - _hidden())
+        detail = {"merged": merged.public_id}
+
+        def once() -> bool:
+            done = merge(the_session(), *ids, take=take, by=me())
+            return done and _audited("contacts_merged", public_id, detail)
+
+        if _again(once):
+            found = active_merge(the_session(), ids[1])
+            if found is not None:
+                said = gettext("%(name)s was merged in. It can be undone for 30 days.", name=isolate(name))
+                offer_undo(public_id, Undo(said, url_for(".undo", merge_id=found.id), "confirmed", "1"))
+        return back(public_id)
 
     @expose("/undo/<int:merge_id>", methods=["POST"])
     def undo(self, merge_id: int) -> ResponseReturnValue:
@@ -98,14 +106,42 @@ class MergeView(PanelView):
         more = gettext("Each gets back what it had before the merge. What came since stays on the card that was kept.")
         if page := ask_first(question, button=gettext("Undo the merge"), more=more):
             return page
-        if unmerge(the_session(), merged.id, by=me(), now=clock.now()):
-            record_audit(
-                the_session(), user=current_user._get_current_object(), action="contacts_parted",
-                subject=kept.public_id, detail={"merged": merged.public_id},
-            )  # fmt: skip
+        public_id, merged_id, detail = kept.public_id, merged.id, {"merged": merged.public_id}
+
+        def once() -> bool:
+            done = unmerge(the_session(), merged_id, by=me(), now=clock.now())
+            return done and _audited("contacts_parted", public_id, detail)
+
+        if _again(once):
             flash(gettext("They are two cards again, each with what was its own."), "success")
-        db.session.commit()
-        return back(kept.public_id)
+        return back(public_id)
+
+
+def _again(once: Callable[[], bool]) -> bool:
+    """Do it as one transaction, and again when a worker and this waited for each other: nothing of it was stored."""
+
+    def step() -> int:
+        try:
+            done = once()
+            db.session.commit()
+        except OperationalError:
+            db.session.rollback()
+            raise
+        return int(done)
+
+    return bool(retried(step))
+
+
+def _audited(action: str, subject: str, detail: dict[str, str]) -> bool:
+    record_audit(the_session(), user=current_user._get_current_object(), action=action, subject=subject, detail=detail)
+    return True
+
+
+def _hidden() -> set[str]:
+    """Fields between which this colleague cannot choose, because the values are not for their eyes."""
+    if current_reader().sees_amounts:
+        return set()
+    return {one.name for one in custom_fields(the_session()) if one.type == "money"}
 
 
 def _card(public_id: str) -> Contact:

@@ -129,7 +129,9 @@ def _fields(session: Session, mine: queries.Card, other: queries.Card, reader: R
     def line(name: str, info: Any, a: str, b: str) -> None:
         if a or b:
             here, there = (value_words(info, one, reader) if one else None for one in (a, b))
-            found.append(FieldChoice(name, info.label(reader.language), here, there, bool(a and b and a != b)))
+            # Nobody chooses between two values that are not for their eyes: the kept card's own stays.
+            is_open = bool(a and b and a != b) and (info.type != "money" or reader.sees_amounts)
+            found.append(FieldChoice(name, info.label(reader.language), here, there, is_open))
 
     for name, column in DETAILS.items():
         a, b = getattr(mine.contact, column), getattr(other.contact, column)
