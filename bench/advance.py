@@ -92,7 +92,8 @@ def run(url: str) -> Result:
                 fill(events, runs, kind_of(url))
             found = [_round(contacts, kind_of(url)) for _ in range(rounds)]
             db.engine.dispose()
-    figure, floor, *_ = max(found, key=lambda one: one[0] / one[1])
+    # The best of each: a round whose floor was disturbed would flatter us.
+    figure, floor = (max(one[at] for one in found) for at in (0, 1))
     cpu, work, floor_work = (min(one[at] for one in found) for at in (2, 3, 4))
     more = {"runs": runs, "events": events, "python_us_per_step": cpu, "rounds": found}
     note = (

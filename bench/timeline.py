@@ -116,6 +116,8 @@ def fill(count: int, contacts: int, kind: str) -> tuple[int, str]:
             connection.exec_driver_sql(one)
         session.execute(text(MESSAGES), {"busy": busy})
         session.execute(text(HITS), {"busy": busy})
+        if kind == "postgresql":
+            session.execute(text("SELECT setval(pg_get_serial_sequence('messages', 'id'), max(id)) FROM messages"))
     with Session(db.engine) as session:
         connection_of(session).exec_driver_sql("ANALYZE")
         session.commit()

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.advance import clear, drain, enrol, floor_of, number, set_up
+from bench.advance import clear, drain, enrol, floor_of, number, set_up, work
 from bench.databases import application, kind_of
 from bench.result import Result, peak_mb
 from bench.timeline import fill
@@ -31,15 +31,18 @@ def run(url: str) -> Result:
                 fill(events, runs, kind_of(url))
             found = [_round(url, Path(folder), contacts) for _ in range(number("ROUNDS", 3))]
             db.engine.dispose()
-    figure, floor, cpu, peak = max(found, key=lambda one: one[0] / one[1])
+    # The best of each: a round whose floor was disturbed would flatter us.
+    figure, floor, peak = (max(one[at] for one in found) for at in (0, 1, 4))
+    cpu, server = (min(one[at] for one in found) for at in (2, 3))
     more = {"runs": runs, "events": events, "workers": WORKERS, "python_us_per_step": cpu, "rounds": found}
-    note = f"{WORKERS} workers, {cpu:.0f} us of their processor time a step"
-    return Result(
-        "two", kind_of(url), figure, "steps/s", floor, "steps/s (L)", figure / floor, max(peak, peak_mb()), more, note
+    note = (
+        f"{WORKERS} workers, processor time of a step {cpu:.1f} us in them, {server:.1f} us in the database's processes"
     )
+    return Result("two", kind_of(url), figure, "steps/s", floor, "steps/s (L)", figure / floor, peak, more, note)
 
 
-def _round(url: str, folder: Path, contacts: list[int]) -> tuple[float, float, float, float]:
+def _round(url: str, folder: Path, contacts: list[int]) -> tuple[float, float, float, float, float]:
+    """Steps a second, L, microseconds of processor time of a step in the workers and in the database, MB of a worker."""
     enrol(contacts)
     floor = floor_of(len(contacts), kind_of(url))
     clear()
@@ -51,19 +54,20 @@ def _round(url: str, folder: Path, contacts: list[int]) -> tuple[float, float, f
     for one in workers:
         assert one.stdout is not None
         one.stdout.readline()  # it is warm
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), work()
     for one in workers:
         assert one.stdin is not None
         one.stdin.write("go\n")
         one.stdin.flush()
     answers = [json.loads(one.stdout.readline()) for one in workers if one.stdout is not None]
     seconds = time.perf_counter() - started
+    served = work() - worked
     for one in workers:
         one.communicate()
     clear()
     steps = sum(answer["steps"] for answer in answers)
     cpu = sum(answer["cpu"] for answer in answers) / steps * 1e6
-    return steps / seconds, floor, cpu, max(answer["peak_mb"] for answer in answers)
+    return steps / seconds, floor, cpu, served / steps * 1e6, max(answer["peak_mb"] for answer in answers)
 
 
 def worker(url: str, folder: Path) -> None:
@@ -74,6 +78,7 @@ def worker(url: str, folder: Path) -> None:
         sys.stdin.readline()
         steps, _, cpu = drain()
         print(json.dumps({"steps": steps, "cpu": cpu, "peak_mb": peak_mb()}), flush=True)
+        sys.stdin.readline()  # the processor time of its connection is read before that is gone
 
 
 if __name__ == "__main__":

@@ -174,8 +174,8 @@ def primary_addresses(session: Session, contact_ids: Collection[int], kind: str)
         )
         .order_by(ContactAddress.contact_id, ContactAddress.position.desc(), ContactAddress.id.desc())
     )
-    # The last one wins: the lowest position.
-    return {contact_id: value for contact_id, value in connection_of(session).execute(query)}
+    # The last one wins: the lowest position. All at once: a fetch for each row costs as much as the row.
+    return {contact_id: value for contact_id, value in connection_of(session).execute(query).all()}
 
 
 def values_many(

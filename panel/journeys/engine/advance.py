@@ -43,7 +43,7 @@ from panel.journeys.engine.verbs import VERBS
 from panel.journeys.engine.verbs.sending import Planned, store_messages
 from panel.journeys.models import Enrolment, StepRun
 
-BATCH = 2000
+BATCH = 4000
 REPORTED_LATE = timedelta(days=31)  # a stop may have happened this long before our entry and still be news
 TRACE_COLUMNS = Visit._fields
 ENROLMENT_COLUMNS = ("step_id", "step_began_at", "seq", "phase", "due_at", "wait")

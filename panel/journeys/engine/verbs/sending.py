@@ -78,7 +78,7 @@ def _plan(
             row = letters[channel].message(id_, run, one)
             batch.messages.append(row)
             run.settled, run.phase, run.due_at = True, "sending", None
-            run.wait = {"kind": "message", "message": id_, "planned": row.not_before.isoformat()}
+            run.wait = {"kind": "message", "message": id_}
             return
     # Refused before it began: the ledger and the timeline say so, the journey goes on (language rule 2d.13).
     channel = channels[0]
