@@ -18,7 +18,7 @@ run: ## Install what is missing and start Nava on this machine, until Ctrl-C
 
 test: ## Run the whole suite: both databases, a real broker, a real browser (ARGS="tests/jobs -x" for a part)
 	$(SETUP) test
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 check: ## Run what the machine checks: style, types, imports, translations, documentation
 	$(SETUP) test
