@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from panel import clock
 from panel.contacts import operations
-from panel.contacts.models import Contact, ContactList, Tag
+from panel.contacts.models import Contact, ContactList, ListMember, Tag
 from panel.contacts.queries import aliases, canonical
 from panel.db import db
 from panel.i18n import LANGUAGES, current_language, gettext, lazy_gettext
@@ -74,18 +74,18 @@ class ContactCardView(PanelView):
         page = queries.load(
             the_session(), person.ids, asked=asked, reader=reader, before=before, with_pending=before is None
         )
-        card = cards.card(the_session(), person.ids)
+        card = cards.card(the_session(), person, now)
         todo, hands = tasks.of_contact(the_session(), person.ids, now)
         return self.render(
             "contact/card.html",
             contact=person.contact,
             owner=person.owner,
-            came=_came(person.came, reader.language),
+            came=_came(card.came, reader.language),
             merged_names=person.merged_names,
             addresses=card.addresses,
             tags=card.tags,
             lists=card.lists,
-            by_hand=beside(the_session(), person.contact, person.ids, reader, now),
+            by_hand=beside(card.rows, person.contact, reader),
             channels=reachable(card.addresses, card.decisions, reader),
             runs=[_run(run, reader.language) for run in card.inside],
             tasks=todo,
@@ -206,7 +206,7 @@ class ContactCardView(PanelView):
                 offer_undo(public_id, Undo(said, url_for(".leave_list", public_id=public_id), "list", name))
             db.session.commit()
             return back(public_id)
-        mine = {one.id for one in cards.card(the_session(), [contact.id]).lists}
+        mine = set(db.session.scalars(select(ListMember.list_id).where(ListMember.contact_id == contact.id)))
         rows = db.session.execute(select(ContactList.id, ContactList.name, ContactList.description))
         known = sorted((row for row in rows if row.id not in mine), key=lambda row: row.name.casefold())
         return self.render(

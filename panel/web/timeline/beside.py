@@ -1,14 +1,14 @@
-"""What a colleague can change beside the timeline: fields, pinned notes, a rest, merges. One statement for all."""
+"""What a colleague can change beside the timeline: fields, pinned notes, a rest, merges."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import cast, literal, null, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, cast, literal, null, select
 from sqlalchemy.types import String
 
 from panel import amounts, calendars
@@ -23,6 +23,7 @@ from panel.timeline.models import Event
 from panel.web.filters import hidden_amount
 from panel.web.timeline import words
 
+WHAT = ("field", "note", "rest", "merge")  # what `parts` finds
 # Built-in fields that stand among the fields; names, addresses and the owner stand at the top of the page.
 AMONG_FIELDS = ("language", "time_zone", "reference", "score")
 
@@ -69,8 +70,9 @@ class Beside:
     merges: Sequence[MergeLine]
 
 
-def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reader, now: datetime) -> Beside:
-    """Everything of one contact (and the cards merged into it, `ids`) that stands beside its timeline to be changed."""
+def parts(ids: Sequence[int], now: datetime) -> list[Select[Any]]:
+    """What is read for `beside`, as parts of one union: (what, id, name, kind, text, more, at, by). `ids`: the contact
+    that is shown and the cards merged into it."""
     fields = (
         select(
             literal("field").label("what"), Field.id.label("id"), Field.name.label("name"), Field.type.label("kind"),
@@ -78,7 +80,7 @@ def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reade
             literal("").label("by"),
         )
         .join(FieldValue, FieldValue.field_id == Field.id)
-        .where(FieldValue.contact_id == contact.id)
+        .where(FieldValue.contact_id == ids[0])
     )  # fmt: skip
     who = cast(User.name, String)
     notes = (
@@ -89,7 +91,7 @@ def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reade
     rests = (
         select(literal("rest"), Rest.id, literal(""), Rest.scope, Rest.reason, null(), Rest.until, who)
         .outerjoin(User, User.id == Rest.user_id)
-        .where(Rest.contact_id == contact.id, Rest.ended_at.is_(None), Rest.until > now)
+        .where(Rest.contact_id == ids[0], Rest.ended_at.is_(None), Rest.until > now)
     )
     merges = (
         select(
@@ -97,14 +99,19 @@ def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reade
             null(), ContactMerge.at, literal(""),
         )
         .where(
-            ContactMerge.kept_id == contact.id,
+            ContactMerge.kept_id == ids[0],
             ContactMerge.undone_at.is_(None),
             ContactMerge.at > now - UNDO_WITHIN,
         )
     )  # fmt: skip
+    return [fields, notes, rests, merges]
+
+
+def beside(rows: Iterable[Any], contact: Contact, reader: Reader) -> Beside:
+    """Everything of one contact that stands beside its timeline to be changed, from what `parts` found."""
     found: dict[str, list[FieldLine]] = {"field": []}
     pinned, merged, rest = [], [], None
-    for what, id_, name, kind, text, more, at, by in session.execute(union_all(fields, notes, rests, merges)):
+    for what, id_, name, kind, text, more, at, by in rows:
         if what == "field":
             info = FieldInfo(name, kind, more or {}, id=id_)
             can_change = kind != "money" or reader.sees_amounts
@@ -115,7 +122,7 @@ def beside(session: Session, contact: Contact, ids: Sequence[int], reader: Reade
             # A rest ends with a day; the last day on which nothing goes is what a person has in mind.
             day = calendars.show_day(at.astimezone(reader.zone).date(), reader, "full")
             rest = RestLine(at, kind, text, by or "", day)
-        else:
+        elif what == "merge":
             merged.append(MergeLine(id_, text or "", at + UNDO_WITHIN))
     own = [_built_in(contact, name, reader) for name in AMONG_FIELDS]
     return Beside(

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import literal, null, select, union_all
+from sqlalchemy import Select, literal, null, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from panel.consent.models import Consent, Suppression
-from panel.consent.queries import active_suppressions
 from panel.consent.rules import Decision, current
 from panel.contacts.addresses import suppression_key
-from panel.contacts.fields import FieldInfo
 from panel.contacts.models import (
     Contact,
     ContactAddress,
     ContactList,
     ContactTag,
-    Field,
-    FieldValue,
     ListMember,
     Tag,
 )
@@ -29,6 +26,7 @@ from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, Journey, JourneyVersion, StepRun
 from panel.staff.models import User
 from panel.timeline.models import Event
+from panel.web.timeline import beside
 
 
 @dataclass(frozen=True)
@@ -72,24 +70,28 @@ class Inside:
 
 @dataclass(frozen=True)
 class Person:
-    """The shown contact, its owner's name, every id whose history is theirs (itself first), and how it came to us."""
+    """The shown contact, its owner's name, every id whose history is theirs (itself first), and their addresses."""
 
     contact: Contact
     owner: str | None
     ids: Sequence[int]
-    came: Mapping[str, Any] = field(default_factory=dict)
     merged_names: Sequence[str] = ()
+    addresses: Sequence[ContactAddress] = ()  # its own first
 
 
 @dataclass(frozen=True)
 class Card:
+    """`came` is what was noted when the contact came to us; `journeys` id -> name of all it was ever in; `rows` what
+    `beside.parts` found."""
+
     addresses: Sequence[Address]
     lists: Sequence[Named]
     tags: Sequence[Named]
     decisions: Mapping[str, Decision]
-    fields: Sequence[tuple[FieldInfo, str]]
     inside: Sequence[Inside]
-    journeys: Mapping[str, str] = field(default_factory=dict)  # id -> name of every journey the contact was ever in
+    journeys: Mapping[str, str]
+    came: Mapping[str, Any]
+    rows: Sequence[Any]
 
 
 def person(session: Session, public_id: str) -> Person | None:
@@ -104,113 +106,97 @@ def person(session: Session, public_id: str) -> Person | None:
     tree = tree.union_all(
         select(below.id, tree.c.depth + 1).where(below.merged_into_id == tree.c.id, tree.c.depth < 50)
     )
-    came = (
-        select(Event.data)
-        .where(Event.contact_id == Contact.id, Event.kind == "contact_created")
-        .order_by(Event.occurred_at)
-        .limit(1)
-        .correlate(Contact)
-        .scalar_subquery()
-    )
     rows = session.execute(
-        select(Contact, User.name, User.email, tree.c.depth, came)
+        select(Contact, User.name, User.email, ContactAddress)
         .join(tree, tree.c.id == Contact.id)
         .outerjoin(User, User.id == Contact.owner_id)
-        .order_by(tree.c.depth, Contact.id)
+        .outerjoin(ContactAddress, ContactAddress.contact_id == Contact.id)
+        .order_by(tree.c.depth, Contact.id, ContactAddress.kind, ContactAddress.position, ContactAddress.id)
     ).all()
     if not rows:
         return None
-    root = rows[0]
-    others = [row[0].name for row in rows[1:] if row[0].name]
-    return Person(root[0], root[1] or root[2], [row[0].id for row in rows], root[4] or {}, others)
+    contact, name, email, _ = rows[0]
+    every = {row[0].id: row[0] for row in rows}
+    merged = [one.name for one in every.values() if one.name and one is not contact]
+    return Person(contact, name or email, list(every), merged, [row[3] for row in rows if row[3] is not None])
 
 
-def card(session: Session, ids: Sequence[int]) -> Card:
-    """Addresses, blocks, lists, tags, consent, fields and open journeys of one person (the shown contact's id first,
-    then those merged into it): four statements."""
-    found = _belongings(session, ids)
+def card(session: Session, person: Person, now: datetime) -> Card:
+    """Addresses, blocks, lists, tags, consent, open journeys and what stands beside the timeline of one person: two
+    statements, whatever there is."""
+    ids = person.ids
+    keys = {key for one in person.addresses for key in (one.value, suppression_key(one.value))}
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in session.execute(union_all(*beside.parts(ids, now), *_parts(ids, sorted(keys)))):
+        found[row.what].append(row)
+    decisions: dict[str, list[Decision]] = defaultdict(list)
+    for row in found["consent"]:
+        decisions[row.name].append(Decision(row.kind, row.text, row.at))
+    journeys = sorted(((row.text, row.name) for row in found["journey"]), key=lambda pair: pair[1].casefold())
+    came = found["came"]
     return Card(
-        _addresses(session, ids), found.lists, found.tags, found.decisions, found.fields, _inside(session, ids),
-        found.journeys,
-    )  # fmt: skip
+        addresses=_addresses(person.addresses, found["block"]),
+        lists=_named(found["list"]),
+        tags=_named(found["tag"]),
+        decisions={channel: one for channel, many in decisions.items() if (one := current(many)) is not None},
+        inside=_inside(session, ids),
+        journeys=dict(journeys),
+        came=(came[0].more or {}) if came else {},
+        rows=[row for what in beside.WHAT for row in found[what]],
+    )
 
 
-def _addresses(session: Session, ids: Sequence[int]) -> list[Address]:
-    rows = session.execute(
-        select(ContactAddress.kind, ContactAddress.value, ContactAddress.shown, ContactAddress.label,
-               ContactAddress.unusable_reason)
-        .where(ContactAddress.contact_id.in_(ids))
-        .order_by((ContactAddress.contact_id != ids[0]), ContactAddress.kind, ContactAddress.position)
-    ).all()  # fmt: skip
-    blocks: dict[str, list[Suppression]] = {}
-    for block in active_suppressions(session, [row.value for row in rows]):
-        blocks.setdefault(block.address, []).append(block)
-    found: dict[tuple[str, str], Address] = {}
-    for kind, value, shown, label, unusable in rows:
-        mine = {*blocks.get(value, ()), *blocks.get(suppression_key(value), ())}
-        reasons = {one.channel: one.reason for one in sorted(mine, key=lambda one: one.id)}
-        found.setdefault((kind, value), Address(kind, value, shown, label, unusable, reasons))
-    return list(found.values())
-
-
-@dataclass(frozen=True)
-class _Belongings:
-    lists: list[Named]
-    tags: list[Named]
-    decisions: dict[str, Decision]
-    fields: list[tuple[FieldInfo, str]]
-    journeys: dict[str, str]
-
-
-def _belongings(session: Session, ids: Sequence[int]) -> _Belongings:
-    """Fields, lists, tags, consent decisions and journeys in one statement: (what, id, name, more, at, labels)."""
-    fields = (
-        select(
-            literal("field").label("what"), Field.id.label("id"), Field.name.label("name"),
-            FieldValue.text.label("more"), Field.created_at.label("at"), Field.labels.label("labels"),
-        )
-        .join(FieldValue, FieldValue.field_id == Field.id)
-        .where(FieldValue.contact_id == ids[0])
-    )  # fmt: skip
+def _parts(ids: Sequence[int], keys: Sequence[str]) -> list[Select[Any]]:
+    """More parts of the union of `beside.parts`: (what, id, name, kind, text, more, at, by)."""
     lists = (
-        select(literal("list"), ContactList.id, ContactList.name, literal(""), ListMember.joined_at, null())
+        select(literal("list"), ContactList.id, ContactList.name, literal(""), literal(""), null(),
+               ListMember.joined_at, literal(""))
         .join(ListMember, ListMember.list_id == ContactList.id)
         .where(ListMember.contact_id == ids[0])
-    )
+    )  # fmt: skip
     tags = (
-        select(literal("tag"), Tag.id, Tag.name, Tag.color, ContactTag.added_at, null())
+        select(literal("tag"), Tag.id, Tag.name, Tag.color, literal(""), null(), ContactTag.added_at, literal(""))
         .join(ContactTag, ContactTag.tag_id == Tag.id)
         .where(ContactTag.contact_id == ids[0])
     )
     consents = select(
-        literal("consent"), Consent.id, Consent.channel, Consent.state + literal("|") + Consent.how, Consent.at, null()
+        literal("consent"), Consent.id, Consent.channel, Consent.state, Consent.how, null(), Consent.at, literal("")
     ).where(Consent.contact_id.in_(ids), Consent.is_current)
     runs = select(Enrolment.journey_id).where(Enrolment.contact_id.in_(ids))
-    journeys = select(literal("journey"), literal(0), Journey.name, Journey.id, null(), null()).where(
-        Journey.id.in_(runs)
+    journeys = select(
+        literal("journey"), literal(0), Journey.name, literal(""), Journey.id, null(), null(), literal("")
+    ).where(Journey.id.in_(runs))
+    first = (
+        select(Event.id, Event.data, Event.occurred_at)
+        .where(Event.contact_id == ids[0], Event.kind == "contact_created")
+        .order_by(Event.occurred_at)
+        .limit(1)
+        .subquery()
     )
-    found: dict[str, list[Named]] = {"list": [], "tag": []}
-    ever: dict[str, str] = {}
-    decisions: dict[str, list[Decision]] = {}
-    values: list[tuple[FieldInfo, str]] = []
-    for what, id_, name, more, at, labels in session.execute(union_all(fields, lists, tags, consents, journeys)):
-        if what == "consent":
-            state, _, how = more.partition("|")
-            decisions.setdefault(name, []).append(Decision(state, how, at))
-        elif what == "journey":
-            ever[more] = name
-        elif what == "field":
-            values.append((FieldInfo(name, labels=labels or {}, id=id_), more))
-        else:
-            found[what].append(Named(id_, name, more))
-    settled = {channel: one for channel, many in decisions.items() if (one := current(many)) is not None}
-    return _Belongings(
-        sorted(found["list"], key=lambda one: one.name.casefold()),
-        sorted(found["tag"], key=lambda one: one.name.casefold()),
-        settled,
-        sorted(values, key=lambda pair: pair[0].name),
-        dict(sorted(ever.items(), key=lambda pair: pair[1].casefold())),
-    )
+    came = select(literal("came"), first.c.id, literal(""), literal(""), literal(""), first.c.data,
+                  first.c.occurred_at, literal(""))  # fmt: skip
+    parts: list[Any] = [lists, tags, consents, journeys, came]
+    if keys:
+        parts.append(
+            select(literal("block"), Suppression.id, Suppression.address, Suppression.channel, Suppression.reason,
+                   null(), Suppression.at, literal(""))
+            .where(Suppression.address.in_(keys), Suppression.lifted_at.is_(None))
+        )  # fmt: skip
+    return parts
+
+
+def _named(rows: Sequence[Any]) -> list[Named]:
+    return sorted((Named(row.id, row.name, row.kind) for row in rows), key=lambda one: one.name.casefold())
+
+
+def _addresses(given: Sequence[ContactAddress], found: Sequence[Any]) -> list[Address]:
+    blocks = sorted(found, key=lambda row: row.id)
+    shown: dict[tuple[str, str], Address] = {}
+    for one in given:
+        reasons = {row.kind: row.text for row in blocks if row.name in (one.value, suppression_key(one.value))}
+        address = Address(one.kind, one.value, one.shown, one.label, one.unusable_reason, reasons)
+        shown.setdefault((one.kind, one.value), address)
+    return list(shown.values())
 
 
 def _inside(session: Session, ids: Sequence[int]) -> list[Inside]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, func, literal, null, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from panel.calendars import Reader
@@ -27,7 +27,8 @@ PAGE = 30
 _PENDING = ("queued", "claimed", "on_wire", "held")
 _STORY_LIMIT = 600  # lines of the messages of one page; beyond it only counts are shown, and those come from elsewhere
 _HIT_LIMIT = 300  # opens and clicks of one page that are shown one by one; all of them are counted
-_COUNTED, _TOLD, _SINGLE = "counted", "told", "single"
+_STORY, _COUNTED, _TOLD, _SINGLE = "story", "counted", "told", "single"
+_LENGTHS = (PAGE, 200)
 _TOUCH_KINDS = {"open": "message_opened", "click": "link_clicked"}
 
 
@@ -68,11 +69,11 @@ def load(
     messages = _messages(session, ids, contact_ids if with_pending else ())
     pending = [one for one in messages.values() if one.status in _PENDING and one.id not in ids]
     pending.sort(key=lambda one: (one.not_before or one.planned_at or _FAR, one.id))
-    touches, hits = _touches(session, ids)
+    story, touches, hits = _beneath(session, ids)
     facts = replace(
         facts,
         messages={id_: one for id_, one in messages.items() if id_ in ids},
-        story=_stories(session, ids),
+        story=story,
         touches=touches,
         hits=hits,
     )
@@ -144,7 +145,7 @@ def _newest(contact_ids: Sequence[int]) -> tuple[Any, Any]:
 def _messages(session: Session, ids: Collection[int], pending_of: Sequence[int]) -> dict[int, MessageFact]:
     if not ids and not pending_of:
         return {}
-    wanted: ColumnElement[bool] = Message.id.in_(list(ids))
+    wanted: ColumnElement[bool] = Message.id.in_(_one_text(ids) if ids else ())
     if pending_of:
         wanted = or_(wanted, and_(Message.contact_id.in_(list(pending_of)), Message.status.in_(_PENDING)))
     rows = session.execute(
@@ -176,75 +177,90 @@ def _message(
     )  # fmt: skip
 
 
-def _stories(session: Session, ids: Collection[int]) -> dict[int, list[Line]]:
-    """Every line of these messages, oldest first, except opens: those may be thousands and are only counted."""
-    if not ids:
-        return {}
-    rows = session.execute(
-        select(Event.id, Event.contact_id, Event.occurred_at, Event.kind, Event.source, Event.data, Event.message_id,
-               Event.enrolment_id)
-        .where(Event.message_id.in_(list(ids)), Event.kind.not_in(("message_opened", "machine_opened")))
-        .order_by(Event.occurred_at, Event.id)
-        .limit(_STORY_LIMIT)
-    )  # fmt: skip
-    found: dict[int, list[Line]] = defaultdict(list)
-    for row in rows:
-        found[row.message_id].append(_line(row))
-    return found
+def _beneath(
+    session: Session, ids: Collection[int]
+) -> tuple[dict[int, list[Line]], dict[int, list[Touch]], dict[int, list[OneHit]]]:
+    """What folds beneath these messages, in one statement however much there is.
 
-
-def _touches(session: Session, ids: Collection[int]) -> tuple[dict[int, list[Touch]], dict[int, list[OneHit]]]:
-    """Opens and clicks of these messages: counted by the database, and the latest of them one by one.
-
-    The verdict is the one that holds now. One statement, however many hits there are.
+    Their lines oldest first, except opens: those may be thousands and are only counted. Opens and clicks with the
+    verdict that holds now: counted by the database, and the latest of them one by one.
     """
     if not ids:
-        return {}, {}
-    hit = TrackingHit
-    mine = hit.message_id.in_(list(ids))
+        return {}, {}, {}
+    hit, wanted = TrackingHit, _one_text(ids)
+    told = (
+        select(Event.id, Event.contact_id, Event.occurred_at, Event.kind, Event.source, Event.data, Event.message_id,
+               Event.enrolment_id)
+        .where(Event.message_id.in_(wanted), Event.kind.not_in(("message_opened", "machine_opened")))
+        .order_by(Event.occurred_at, Event.id)
+        .limit(_STORY_LIMIT)
+        .subquery()
+    ).c  # fmt: skip
+    story = select(
+        literal(_STORY).label("what"), told.message_id.label("message_id"), told.kind.label("kind"),
+        told.source.label("verdict"), literal(0).label("n"), told.occurred_at.label("first_at"),
+        told.occurred_at.label("last_at"), literal("").label("reason"), literal("").label("agent"),
+        literal(-1).label("link"), told.id.label("id"), told.contact_id.label("contact_id"),
+        told.enrolment_id.label("enrolment_id"), told.data.label("data"),
+    )  # fmt: skip
+    none = (null(), null(), null(), null())
     counted = (
         select(
-            literal(_COUNTED).label("what"), hit.message_id.label("message_id"), hit.kind.label("kind"),
-            hit.verdict.label("verdict"), func.count().label("n"), func.min(hit.at).label("first_at"),
-            func.max(hit.at).label("last_at"), literal("").label("reason"), literal("").label("agent"),
-            literal(-1).label("link"),
+            literal(_COUNTED), hit.message_id, hit.kind, hit.verdict, func.count(), func.min(hit.at), func.max(hit.at),
+            literal(""), literal(""), literal(-1), *none,
         )
-        .where(mine)
+        .where(hit.message_id.in_(wanted))
         .group_by(hit.message_id, hit.kind, hit.verdict)
     )  # fmt: skip
-    told = (
+    reported = (
         select(
             literal(_TOLD), Event.message_id, Event.kind, literal("human"), func.count(), func.min(Event.occurred_at),
-            func.max(Event.occurred_at), literal(""), literal(""), literal(-1),
+            func.max(Event.occurred_at), literal(""), literal(""), literal(-1), *none,
         )
-        .where(Event.message_id.in_(list(ids)), Event.kind.in_(_TOUCH_KINDS.values()))
+        .where(Event.message_id.in_(wanted), Event.kind.in_(_TOUCH_KINDS.values()))
         .group_by(Event.message_id, Event.kind)
     )  # fmt: skip
-    latest = (
+    c = (
         select(hit.message_id, hit.kind, hit.verdict, hit.at, hit.reason, hit.user_agent, hit.link)
-        .where(mine)
+        .where(hit.message_id.in_(wanted))
         .order_by(hit.at.desc(), hit.id.desc())
         .limit(_HIT_LIMIT)
         .subquery()
-    )
-    c = latest.c
+    ).c
     single = select(
         literal(_SINGLE), c.message_id, c.kind, c.verdict, literal(1), c.at, c.at, c.reason, c.user_agent,
-        func.coalesce(c.link, -1),
+        func.coalesce(c.link, -1), *none,
     )  # fmt: skip
+    return _sorted_out(session.execute(union_all(story, counted, reported, single)))
+
+
+def _sorted_out(
+    rows: Iterable[Any],
+) -> tuple[dict[int, list[Line]], dict[int, list[Touch]], dict[int, list[OneHit]]]:
     names = {kind: short for short, kind in _TOUCH_KINDS.items()}
+    stories: dict[int, list[Line]] = defaultdict(list)
     touches: dict[int, list[Touch]] = defaultdict(list)
     hits: dict[int, list[OneHit]] = defaultdict(list)
-    rows: Iterable[Any] = session.execute(union_all(counted, told, single))
-    for what, message_id, kind, verdict, count, first, last, reason, agent, link in rows:
-        if what == _SINGLE:
-            hits[message_id].append(OneHit(kind, first, verdict, reason, agent, link if link >= 0 else None))
+    for what, message, kind, verdict, n, first, last, reason, agent, link, id_, contact_id, enrolment, data in rows:
+        if what == _STORY:
+            stories[message].append(Line(id_, contact_id, first, kind, verdict, data or {}, message, enrolment))
+        elif what == _SINGLE:
+            hits[message].append(OneHit(kind, first, verdict, reason, agent, link if link >= 0 else None))
         else:
-            kind = names.get(kind, kind)
-            touches[message_id].append(Touch(message_id, kind, verdict, count, first, last, what == _COUNTED))
+            touches[message].append(Touch(message, names.get(kind, kind), verdict, n, first, last, what == _COUNTED))
+    for lines in stories.values():
+        lines.sort(key=lambda line: (line.occurred_at, line.id))  # a union promises no order
     for one in hits.values():
         one.sort(key=lambda each: each.at)
-    return touches, hits
+    return stories, touches, hits
+
+
+def _one_text(ids: Collection[int]) -> list[int]:
+    """The same numbers, some of them repeated: a list is as long for three messages as for twenty, so that statements
+    have the same text and the database need not plan each anew."""
+    given = sorted(ids)
+    length = next((step for step in _LENGTHS if step >= len(given)), len(given))
+    return given + given[-1:] * (length - len(given))
 
 
 def _place() -> Any:
