@@ -29,12 +29,12 @@ _TO_LATIN = {ord(c): str(i) for digits in ("۰۱۲۳۴۵۶۷۸۹", "٠١٢٣٤٥
     ord("٫"): ".",
     ord("٬"): ",",
 }
-_JALALI_MONTHS = {
+JALALI_MONTHS = {
     "fa": "فروردین اردیبهشت خرداد تیر مرداد شهریور مهر آبان آذر دی بهمن اسفند",
     "he": "פרוורדין אורדיבהשת ח'ורדאד תיר מורדאד שהריוור מהר אבאן אזר דיי בהמן אספנד",
     "en": "Farvardin Ordibehesht Khordad Tir Mordad Shahrivar Mehr Aban Azar Dey Bahman Esfand",
 }
-_HEBREW_MONTHS = {  # in Hebrew the names come from pyluach, with the day in letters
+HEBREW_MONTHS = {  # in Hebrew the names come from pyluach, with the day in letters
     "en": "Nisan Iyar Sivan Tammuz Av Elul Tishrei Cheshvan Kislev Tevet Shevat Adar Adar-II",
     "fa": "نیسان ایار سیوان تموز آو الول تشری حشوان کیسلو طوت شواط آدار آدار-دوم",
 }
@@ -217,7 +217,7 @@ def _first_of_month(day: date, reader: Reader) -> tuple[date, str]:
     if reader.calendar == "solar_hijri":
         jalali = JalaliDate(day)
         first = day - timedelta(days=jalali.day - 1)
-        months = _JALALI_MONTHS[reader.language].split()
+        months = JALALI_MONTHS[reader.language].split()
         return first, in_digits(f"{months[jalali.month - 1]} {jalali.year}", reader)
     first = day.replace(day=1)
     return first, in_digits(to_latin_digits(babel_date(first, format="LLLL yyyy", locale=reader.locale)), reader)
@@ -231,7 +231,7 @@ def _jalali(day: date, reader: Reader, style: Style) -> str:
     jalali = JalaliDate(day)
     if style == "short":
         return f"{jalali.year}/{jalali.month:02}/{jalali.day:02}"
-    words = f"{jalali.day} {_JALALI_MONTHS[reader.language].split()[jalali.month - 1]} {jalali.year}"
+    words = f"{jalali.day} {JALALI_MONTHS[reader.language].split()[jalali.month - 1]} {jalali.year}"
     if style != "full":
         return words
     return weekday_name(day.weekday(), reader) + (" " if reader.language == "fa" else ", ") + words
@@ -241,4 +241,4 @@ def _hebrew(day: date, reader: Reader) -> str:
     hebrew = HebrewDate.from_pydate(day)
     if reader.language == "he":
         return hebrew.hebrew_date_string()
-    return f"{hebrew.day} {_HEBREW_MONTHS[reader.language].split()[hebrew.month - 1].replace('-', ' ')} {hebrew.year}"
+    return f"{hebrew.day} {HEBREW_MONTHS[reader.language].split()[hebrew.month - 1].replace('-', ' ')} {hebrew.year}"

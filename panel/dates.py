@@ -11,9 +11,10 @@ from pyluach.dates import HebrewDate
 from panel.calendars import Reader, to_latin_digits
 from panel.errors import UserError
 from panel.i18n import N_
+from panel.named_days import named_day
 
 _DAY = re.compile(r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})$")
-_SHORT_DAY = re.compile(r"^(\d{1,2})[/.](\d{1,2})$")
+_SHORT_DAY = re.compile(r"^(\d{1,2})[/.](\d{1,2})\.?$")
 _CLOCK = re.compile(r"^(\d{1,2})[:.](\d{2})$|^(\d{1,2})\s*(am|pm)$")
 _LATER = re.compile(r"^(?:\+|in\s+|בעוד\s+)?\s*(\d{1,4})\s*([^\d\s]+)(?:\s+(?:later|بعد|دیگر))?$")
 # "at 9", "ב־9", "בשעה 9:30", "ساعت ۹": an hour by its word, at the end; the hour alone is enough then.
@@ -34,7 +35,8 @@ _UNITS = {
 
 
 def read_day(text: str, reader: Reader, today: date) -> date:
-    """Read a date: 2026-11-22, 22.11.2026, 1405/9/1, ۱۴۰۵/۰۹/۰۱, 22/11, tomorrow, +3 days.
+    """Read a date: 2026-11-22, 22.11.2026, 1405/9/1, ۱۴۰۵/۰۹/۰۱, 22/11, tomorrow, +3 days; "Sunday" (the next one),
+    "26 November", "ט״ז בכסלו", "۳ آذر" (without a year the nearest).
 
     A year from 1300 to 1500 is solar Hijri, one above 5000 is Hebrew; otherwise day and month in the order of most of
     the world (22/11). A two-digit year is of this century. UserError says what can be written.
@@ -51,6 +53,8 @@ def read_day(text: str, reader: Reader, today: date) -> date:
             return _from_numbers(found[1], found[2], found[3])
         if found := _SHORT_DAY.match(words):
             return _this_year(int(found[1]), int(found[2]), reader, today)
+        if (day := named_day(words, today)) is not None:
+            return day
     except ValueError:
         raise _unreadable(text) from None
     raise _unreadable(text)
