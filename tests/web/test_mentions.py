@@ -16,6 +16,7 @@ from panel.staff.models import Notice
 from panel.staff.people import Directory
 from panel.tasks.models import Task
 from panel.timeline.models import Event
+from tests.web.seen import serious
 from tests.web.story import make_contact
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -141,6 +142,7 @@ def test_typing_an_at_offers_colleagues_and_the_keyboard_or_the_finger_chooses(b
     assert around["x"] >= 0
     assert around["x"] + around["width"] <= 390
     expect(options.first).to_contain_text("<img src=x onerror=alert(1)>")
+    assert serious(page) == []
     options.first.click()
     expect(box).to_have_value("@bad ")
     expect(box).to_be_focused()

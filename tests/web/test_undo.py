@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from panel import clock
@@ -17,6 +18,7 @@ from panel.staff.people import Meant
 from panel.tasks.models import Task
 from panel.tasks.operations import NewTask, create_task, snooze
 from tests.journeys.engine.conftest import channels, world  # noqa: F401
+from tests.web.seen import serious
 from tests.web.story import make_contact
 from tests.web.test_run_page import JOURNEY, run, status, url_of  # noqa: F401
 
@@ -90,6 +92,39 @@ def test_what_was_done_with_a_task_is_taken_back_once(stored, logged_in, make_us
     person.post(**form)
     assert LATE in person.text("/admin/tasks/")
     assert kept(stored, id_) == changed or what == "done"
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("language", "calendar", "words", "day"),
+    [("he", "hebrew", "יום ראשון 14:30", "כסלו"), ("fa", "solar_hijri", "یکشنبه ۱۴:۳۰", "آذر")],
+)
+def test_in_the_browser_a_task_is_put_off_by_the_name_of_a_day_and_comes_back(
+    browse, stored, contact, language, calendar, words, day
+):
+    with clock.hold(datetime(2026, 11, 22, 20, tzinfo=UTC)):
+        with writing() as session:
+            due = clock.now() - timedelta(hours=3)
+            id_ = create_task(session, NewTask(contact[0], "Call", who=Meant(role="support"), due_at=due))
+        before = kept(stored, id_)
+        page = browse(
+            "/admin/tasks/", role="support", language=language, calendar=calendar, digits="local", time_zone="UTC"
+        )
+        page.set_viewport_size({"width": 390, "height": 844})
+        expect(page.locator(".tasks-many")).to_be_hidden()
+        page.locator(".task-choose").check()
+        expect(page.locator(".tasks-many")).to_be_visible()
+        page.locator(".task-choose").uncheck()
+        page.locator(f"#task-{id_}").focus()
+        page.keyboard.press("s")
+        page.locator(f"#task-{id_} input[name=until]").fill(words)
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-undo]")).to_contain_text(day)
+        assert kept(stored, id_)[1] == datetime(2026, 11, 29, 14, 30, tzinfo=UTC)
+        assert serious(page) == []
+        page.locator("[data-undo] button").click()
+        expect(page.locator("[data-undo]")).to_have_count(0)
+        assert kept(stored, id_) == before
 
 
 @pytest.mark.databases("sqlite")
