@@ -31,6 +31,7 @@ from panel.journeys.models import JourneyVersion
 from panel.journeys.reasons import end_words, entry_words, step_words
 from panel.journeys.simulate.one import Asked, simulate
 from panel.journeys.simulate.story import Line, hours_words, reason_words
+from panel.journeys.steered import Pin, asks_for_preference, pin_words
 from panel.timeline.models import Event
 
 AHEAD_DAYS = 100
@@ -54,6 +55,7 @@ class Answerer:
     reader: Reader
     names: Labels
     now: datetime
+    pins: Sequence[Pin] = ()  # channels that colleagues pinned for this contact
 
     def say(self, sentence: str, **params: Any) -> str:
         return translate(self.reader.language, sentence, **params)
@@ -97,6 +99,10 @@ class Answerer:
         steered = (message["detail"] or {}).get("steered", ())
         if steered and steered[-1]["what"] in ("planned_sooner", "planned_later"):
             said += " " + step_words("wait_by_person", self.reader.language)
+        step = program.steps.get(message["step_id"] or "") if program else None
+        if step is not None and (step.get("via") or ["preferred"]) == ["preferred"]:
+            pinned = pin_words(self.pins, message["planned_at"], self.reader, message["channel"])
+            said = f"{said} {pinned}".strip()
         return said
 
     # 2. Why did she not?
@@ -124,11 +130,13 @@ class Answerer:
     def tests(self, detail: Mapping[str, Any], at: datetime) -> list[str]:
         """The tests that decided, as indented sentences with what they saw."""
         trees = [detail["condition"]] if detail.get("condition") else list(detail.get("conditions") or ())
-        return [
+        said = [
             one.sentence(self.reader.language)
             for tree in trees
             for one in judged.told(tree, self.reader, at, self.names)
         ]  # fmt: skip
+        pinned = pin_words(self.pins, at, self.reader) if any(map(asks_for_preference, trees)) else ""
+        return [*said, pinned] if pinned else said
 
     def ended(self, run: Mapping[str, Any]) -> str:
         return self.say(

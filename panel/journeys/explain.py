@@ -26,6 +26,7 @@ from panel.journeys.engine.programs import Program, programs
 from panel.journeys.models import Enrolment, EntryCheck, Journey, StepRun
 from panel.journeys.names import labels
 from panel.journeys.reasons import end_words, entry_words, status_words, step_words
+from panel.journeys.steered import pins_of, steered
 from panel.messages.models import Message
 from panel.messages.reasons import words as message_words
 
@@ -125,7 +126,7 @@ def explain(
     )
     if program is None:
         return told
-    answerer = Answerer(session, ids, reader, labels(session), now)
+    answerer = Answerer(session, ids, reader, labels(session), now, pins_of(session, ids))
     return _answered(told, answerer, program, rows, checks)
 
 
@@ -151,6 +152,8 @@ def _answered(
                 not_got += answerer.withheld(message, its)
         if run["ended_at"] is not None:
             not_got.append(answerer.ended(run))
+    came, withheld = steered(answerer.session, [run["id"] for run in runs], answerer.reader)
+    got, not_got = [*got, *came], [*not_got, *withheld]
     would_enter: bool | None = None
     judged: dict[str, Any] = {}
     if not runs:

@@ -25,7 +25,7 @@ from panel.journeys.engine.admission import too_late_from
 from panel.journeys.engine.facts import company, people, zone_of
 from panel.journeys.engine.holidays import NO_HOLIDAYS, UnknownCalendarError, holidays_of
 from panel.journeys.engine.hours import IsHoliday, hours_for, is_open, next_open
-from panel.journeys.engine.programs import programs
+from panel.journeys.engine.programs import live, programs
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message, Template, TemplateVersion
@@ -34,7 +34,8 @@ from panel.timeline.models import Event
 from panel.timeline.operations import record
 
 MESSAGES, RUNS = table_of(Message), table_of(Enrolment)
-# When one writes to somebody by hand: outside of these hours the writer is asked.
+# When one writes to somebody by hand and no journey says when its channel may be used: outside of these the writer is
+# asked.
 COURTEOUS: Mapping[str, Any] = {
     "days": [0, 1, 2, 3, 4, 5, 6], "from": "08:00", "to": "21:00", "holidays": "ignore", "calendar": None,
     "outside": "wait",
@@ -45,22 +46,37 @@ MOVED = "person_chose_moment"
 
 @dataclass(frozen=True)
 class HourThere:
-    """A moment on the contact's own clock. `opens_at`: when messages may go out again, None when they may now."""
+    """A moment on the contact's own clock. `opens_at`: when messages may go out again, None when they may now; `hours`:
+    those that were looked at."""
 
     local: datetime
     zone: ZoneInfo
     opens_at: datetime | None = None
+    hours: Mapping[str, Any] | None = None
 
     @property
     def is_open(self) -> bool:
         return self.opens_at is None
 
 
-def hour_there(session: Session, contact_id: int, moment: datetime) -> HourThere:
+def hours_by_hand(session: Session, channel: str) -> Mapping[str, Any]:
+    """The hours for a message that a person writes: those that the live journeys keep to on this channel (most of them;
+    of two that are as usual the shorter), else the customary ones."""
+    found = [hours for one in live(session) if (hours := hours_for(one.program.settings, channel))]
+    if not found:
+        return COURTEOUS
+
+    def usual(hours: Mapping[str, Any]) -> tuple[int, int, str, str]:
+        return -found.count(hours), len(hours["days"]), hours["to"], hours["from"]
+
+    return min(found, key=usual)
+
+
+def hour_there(session: Session, contact_id: int, moment: datetime, channel: str = "") -> HourThere:
     """What the contact's clock shows at `moment`, for a message written by hand."""
     business = company(session)
     zone, _ = zone_of({"time_zone": "contact"}, people(session, [contact_id]).get(contact_id), business)
-    return _there(COURTEOUS, moment, zone, business)
+    return _there(hours_by_hand(session, channel), moment, zone, business)
 
 
 def hour_of(session: Session, message_id: int, moment: datetime) -> HourThere:
@@ -74,8 +90,8 @@ def _there(hours: Mapping[str, Any] | None, moment: datetime, zone: ZoneInfo, bu
     is_holiday = _is_holiday(hours, business)
     local = moment.astimezone(zone)
     if is_open(hours, moment, zone, is_holiday):
-        return HourThere(local, zone)
-    return HourThere(local, zone, next_open(hours, moment, zone, is_holiday) or moment)
+        return HourThere(local, zone, None, hours)
+    return HourThere(local, zone, next_open(hours, moment, zone, is_holiday) or moment, hours)
 
 
 def _is_holiday(hours: Mapping[str, Any] | None, business: Any) -> IsHoliday:
@@ -365,7 +381,8 @@ def _clock_of(
     zone, _ = zone_of(settings, people(session, [row["contact_id"]]).get(row["contact_id"]), business)
     rules = row["rules"] or {}
     own = rules.get("send_hours")
-    hours = COURTEOUS if rules.get("by") and not row["enrolment_id"] else hours_for(settings, row["channel"], own)
+    by_hand = rules.get("by") and not row["enrolment_id"]
+    hours = hours_by_hand(session, row["channel"]) if by_hand else hours_for(settings, row["channel"], own)
     return hours, zone, business, rules.get("too_late_after") or TOO_LATE_AFTER
 
 

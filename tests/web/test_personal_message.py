@@ -158,6 +158,23 @@ def test_at_night_the_person_decides_and_it_is_recorded(stored, logged_in, conta
 
 
 @pytest.mark.databases("sqlite")
+def test_the_hours_are_those_that_the_journeys_keep_to_on_this_channel(stored, logged_in, contact, now):
+    """On the contact's clock, and named; without any journey the customary ones are."""
+    with writing() as session:
+        hours = "    send_hours: {from: 10:00, to: 18:00}\n"
+        make_journey(session, now, id_="narrow", name="Narrow", more=hours)
+    with clock.hold(NIGHT):
+        writer = Writer(logged_in("support", language="en"), contact[1])
+        writer.post()
+        assert "from 10:00 to 18:00" in writer.page
+        assert "Send at \u206810:00\u2069 there" in html.unescape(writer.page)
+        assert writer.post("send:open").status_code == 303
+    [message] = messages(stored)
+    assert message.not_before == datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+    assert message.rules["send_hours"]["from"] == "10:00"
+
+
+@pytest.mark.databases("sqlite")
 def test_what_may_not_be_sent_is_refused_with_the_reason(stored, logged_in, contact, now):
     person = logged_in("support")
     writer = Writer(person, contact[1])

@@ -27,6 +27,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, direction, gettext, lazy_gettext, translate
 from panel.journeys import planned
+from panel.journeys.language import phrases
 from panel.journeys.models import Journey
 from panel.messages import facts, personal, reasons
 from panel.messages.merge import Fields
@@ -148,7 +149,7 @@ class PersonalMessageView(PanelView):
             personal.refuse(session, contact.id, draft, _channels(), _base(), now)
         except UserError as error:
             return self._form(contact, form, _words(error))
-        hour = planned.hour_there(session, contact.id, draft.at or now)
+        hour = planned.hour_there(session, contact.id, draft.at or now, draft.channel)
         recent = personal.latest(session, contact.id, now)
         is_sure = request.form.get("confirmed") == "1"
         if not is_sure or (not hour.is_open and wanted not in ("now", "open")) or _unseen(recent):
@@ -159,7 +160,7 @@ class PersonalMessageView(PanelView):
             if wanted == "open":
                 draft = replace(draft, at=hour.opens_at)
         if hour.is_open or wanted == "open":
-            draft = replace(draft, hours=planned.COURTEOUS)
+            draft = replace(draft, hours=hour.hours)
         try:
             written = personal.write(
                 session, contact.id, draft, by=current_user.id, after=form.after, seen=recent.id if recent else 0,
@@ -221,6 +222,7 @@ class PersonalMessageView(PanelView):
             hour=hour,
             hour_words=show_time(hour.local.time(), reader),
             opens_words=_opens_words(hour),
+            allowed_words=phrases.hours(dict(hour.hours), reader.language) if hour.hours else "",
             preview=look,
             script=True,
         )
