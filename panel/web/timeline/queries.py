@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, null, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, func, literal, literal_column, null, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from panel.calendars import Reader
@@ -80,9 +80,19 @@ def load(
     return Page(lines, facts, pending, older, newest)
 
 
-def count_newer(session: Session, contact_ids: Sequence[int], after: Cursor, at_most: int = 100) -> int:
-    """How many events are newer than this place, those folded beneath messages included."""
-    newer = select(Event.id).where(Event.contact_id.in_(contact_ids), _place() > _at(after)).limit(at_most)
+def count_newer(
+    session: Session,
+    contact_ids: Sequence[int],
+    after: Cursor,
+    at_most: int = 100,
+    *,
+    asked: Asked | None = None,
+    reader: Reader | None = None,
+) -> int:
+    """How many events are newer than this place, those folded beneath messages included; of a timeline that is filtered
+    the new lines that fit the filter."""
+    which = conditions(asked, contact_ids, reader or Reader()) if asked is not None and asked.args() else []
+    newer = select(Event.id).where(Event.contact_id.in_(contact_ids), _place() > _at(after), *which).limit(at_most)
     return session.scalar(select(func.count()).select_from(newer.subquery())) or 0
 
 
@@ -95,6 +105,7 @@ def _lines(
     limit: int,
 ) -> tuple[list[Line], Facts, Cursor | None]:
     """One index range per alias, joined in one statement; never a sort of the whole history."""
+    few: ColumnElement[int] = literal_column(str(int(limit)))  # in the text: a plan made once must know how few
     parts = []
     for contact_id in contact_ids:
         part = select(Event).where(Event.contact_id == contact_id, *which)
@@ -102,7 +113,7 @@ def _lines(
             part = part.where(_place() < _at(before))
         if after is not None:
             part = part.where(_place() > _at(after))
-        parts.append(part.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(limit).subquery())
+        parts.append(part.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(few).subquery())
     union = union_all(*(select(part) for part in parts)).subquery() if len(parts) > 1 else parts[0]
     c = union.c
     newest_at, newest_id = _newest(contact_ids)
@@ -115,7 +126,7 @@ def _lines(
         .outerjoin(Journey, Journey.id == func.coalesce(c.data["journey_id"].as_string(), Enrolment.journey_id))
         .outerjoin(CustomEventType, CustomEventType.name == c.kind)
         .order_by(c.occurred_at.desc(), c.id.desc())
-        .limit(limit)
+        .limit(few)
     ).all()  # fmt: skip
     facts = Facts(
         types={one.name: one for one in types.all()},
