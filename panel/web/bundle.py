@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, request, send_from_directory, url_for
+from flask import Flask, Response, g, request, send_from_directory, url_for
 from markupsafe import Markup, escape
 
 STATIC = Path(__file__).parent / "static"
@@ -36,16 +36,22 @@ def _read(path: Path, _changed: int) -> dict[str, str]:
 
 
 def asset(name: str) -> str | None:
-    """The address of a built file, or None when the browser code was not built."""
-    built = manifest().get(name)
-    return url_for("static", filename=f"dist/{built}") if built else None
+    """The address of a built file, or None when the browser code was not built. Looked up once per request."""
+    known: dict[str, str | None] = g.setdefault("assets", {})
+    if name not in known:
+        built = manifest().get(name)
+        known[name] = url_for("static", filename=f"dist/{built}") if built else None
+    return known[name]
 
 
 def icon(name: str, extra: str = "") -> Markup:
     """An icon from the sprite, hidden from screen readers: words stand beside it. Nothing without the bundle."""
     sprite = asset("icons.svg")
-    if sprite is None:
-        return Markup("")
+    return Markup("") if sprite is None else _drawn(sprite, name, extra)
+
+
+@lru_cache(maxsize=1000)  # a page has some two hundred
+def _drawn(sprite: str, name: str, extra: str) -> Markup:
     classes = " ".join(filter(None, ["icon", "icon-directional" if name in DIRECTIONAL else "", extra]))
     return Markup('<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>').format(
         escape(classes), sprite, name

@@ -69,10 +69,13 @@ def write_csv(columns: Sequence[Column], rows: Iterable[Sequence[Any]], reader: 
 
 
 def write_xlsx(columns: Sequence[Column], rows: Iterable[Sequence[Any]], reader: Reader, title: str) -> bytes:
-    """A workbook of one sheet: right-to-left where the language is, numbers and dates as such, phones as text."""
+    """A workbook of one sheet: right-to-left where the language is, numbers and dates as such, phones as text.
+
+    Each row is put aside on disk when the next one begins; only the finished file, which is compressed, is in memory.
+    """
     target = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
-               "constant_memory": False}  # fmt: skip
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
+               "strings_to_numbers": False}  # fmt: skip
     with xlsxwriter.Workbook(target, options) as book:
         sheet = book.add_worksheet(re.sub(r"[\[\]:*?/\\']", " ", title)[:31].strip() or "Sheet")
         if direction(reader.language) == "rtl":

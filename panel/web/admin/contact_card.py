@@ -39,6 +39,7 @@ from panel.web.timeline import card as cards
 from panel.web.timeline.bar import bar
 from panel.web.timeline.beside import beside
 from panel.web.timeline.reach import reachable
+from panel.web.timeline.saving import PDF_ITEMS
 from panel.web.timeline.steps import short_path, step_sentence
 from panel.web.timeline.why import answers, journeys_to_ask
 
@@ -102,6 +103,7 @@ class ContactCardView(PanelView):
             before=before,
             go_problem=go_problem,
             export_kinds=export_kinds(),
+            pdf_items=PDF_ITEMS,
             **bar(asked, reader, card.journeys, hands),
             languages=LANGUAGES,
             now=now,
@@ -128,11 +130,11 @@ class ContactCardView(PanelView):
         person = cards.person(the_session(), public_id)
         if person is None:
             abort(404)
-        count = queries.count_newer(the_session(), person.ids, after)
-        if not count:
-            return Response(status=204)
         reader = current_reader()
         asked = asking.read(request.args, reader, clock.now().astimezone(reader.zone).date())
+        count = queries.count_newer(the_session(), person.ids, after, asked=asked, reader=reader)
+        if not count:
+            return Response(status=204)
         url = url_for(".index", public_id=public_id, **asked.args())
         return render_template("timeline/news.html", count=count, url=url)
 
