@@ -14,12 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.contacts.origin import PANEL, By
+from panel.contacts.origin import PANEL, By, event_by
 from panel.contacts.values import clean_free
 from panel.errors import UserError
 from panel.i18n import N_
 from panel.staff.models import User
 from panel.timeline.models import Event
+from panel.timeline.operations import record_many
 
 
 def find_note(session: Session, contact_ids: Collection[int], event_id: int, *, lock: bool = False) -> Event:
@@ -54,6 +55,9 @@ def change_note(
         return False
     before = _trace(session, by, now) | {"text": note.data.get("text", "")}
     note.data = {**note.data, "text": cleaned, "earlier": [*note.data.get("earlier", []), before]}
+    # A line of its own, where everybody reads on: a note far below must not change unseen.
+    said = {"earlier_text": before["text"], "note_id": note.id}
+    record_many(session, [event_by(by, note.contact_id, "note_changed", now or clock.now(), said)])
     session.flush()
     return True
 

@@ -72,6 +72,8 @@ CORE = (
     EventType("address_works", N_("Address works again"), N_("%(address)s works again"), "circle-check", "profile",
               (_ADDRESS,), starts=False),
     EventType("note_added", N_("Note"), N_("%(text)s"), "note", "notes", (EventField("text", N_("text")),)),
+    EventType("note_changed", N_("Note corrected"), N_("A note was corrected; before: %(earlier_text)s"), "pencil",
+              "notes", (EventField("earlier_text", N_("what it said")),), starts=False),
     EventType("task_created", N_("Task given"), N_("Task for %(who)s: %(title)s"), "checkbox", "notes",
               (_TITLE, _WHO, EventField("due", N_("due"), "date", personal=False)), starts=False),
     EventType("task_done", N_("Task done"), N_("Task done: %(title)s"), "circle-check", "notes",

@@ -170,7 +170,7 @@ def value_words(field: EventField | None, name: str, value: Any, data: Mapping[s
 # In which places a changed field's value stands, when its type is not known.
 _CHANGED = frozenset({"", "old", "new", "before", "after", "from", "to", "was", "value"})
 # What a person wrote stays as it was written, amounts and all.
-_WRITTEN = frozenset({"subject", "text", "title"})
+_WRITTEN = frozenset({"subject", "text", "title", "earlier_text"})
 
 
 def veiled(value: str, reader: Reader) -> Markup:
