@@ -122,6 +122,8 @@ def _keep_prepared(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback")
     def _rollback(connection: Connection) -> None:
+        if connection.invalidated:
+            return  # the server went away: whoever asked must be told that, and nothing else
         if connection.info.pop("only_asked", False) and not write_intent.get():
             raw: Any = connection.connection.driver_connection
             if raw.info.transaction_status.name == "INTRANS":  # not after an error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from panel.db import db, write_intent
@@ -60,4 +61,18 @@ def test_a_question_that_failed_leaves_the_connection_usable():
     for _ in range(2):
         with Session(db.engine) as session, pytest.raises(Exception, match="nowhere"):
             session.execute(select(text("1")).select_from(text("nowhere")))
+    assert found() == []
+
+
+@pytest.mark.databases("postgresql")
+def test_who_asks_while_the_server_goes_away_is_told_that_and_may_ask_again():
+    def ask():
+        with Session(db.engine) as session:
+            mine = session.scalars(select(func.pg_backend_pid())).one()
+            with Session(db.engine) as other:
+                other.execute(select(func.pg_terminate_backend(mine)))
+            session.scalars(select(Setting.name)).all()
+
+    with pytest.raises(OperationalError):
+        ask()
     assert found() == []
