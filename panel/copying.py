@@ -192,7 +192,6 @@ def _driver(connection: Connection) -> Iterator[Any]:
     """The driver's own connection; its errors come out as SQLAlchemy's, so that callers need to know one kind only."""
     base = connection.dialect.loaded_dbapi.Error
     try:
-        connection.info["only_asked"] = False  # what goes around SQLAlchemy is undone when nobody commits it
         yield connection.connection.driver_connection
     except base as error:
         raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error

@@ -15,7 +15,6 @@ from typing import Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Connection, DateTime, Engine, Integer, MetaData, Select, Table, event, text
 from sqlalchemy.orm import DeclarativeBase, Session, registry
-from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import JSON, TypeDecorator
 
 NAMING = {
@@ -80,9 +79,8 @@ write_intent: ContextVar[bool] = ContextVar("panel_write_intent", default=False)
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Attach what the database behind an engine needs. Safe to call once per engine."""
-    if engine.dialect.name == "postgresql":
-        _keep_prepared(engine)
+    """Attach what SQLite needs to an engine; PostgreSQL is left as it is. Safe to call once per engine."""
+    if engine.dialect.name != "sqlite":
         return
 
     @event.listens_for(engine, "connect")
@@ -102,40 +100,6 @@ def prepare_engine(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write_intent.get() else "BEGIN")
-
-
-def _keep_prepared(engine: Engine) -> None:
-    """End transactions that only asked with COMMIT, which to PostgreSQL is the same as ROLLBACK.
-
-    psycopg forgets the statements it prepared at every ROLLBACK, and that is how SQLAlchemy ends what is not committed:
-    pages were planned anew at each look, which took longer than reading them.
-    """
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.info["only_asked"] = not write_intent.get()
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def _execute(connection: Connection, _cursor: Any, _text: str, _given: Any, context: Any, _many: bool) -> None:
-        if not _only_asks(context):
-            connection.info["only_asked"] = False
-
-    @event.listens_for(engine, "rollback")
-    def _rollback(connection: Connection) -> None:
-        if connection.invalidated:
-            return  # the server went away: whoever asked must be told that, and nothing else
-        if connection.info.pop("only_asked", False) and not write_intent.get():
-            raw: Any = connection.connection.driver_connection
-            if raw.info.transaction_status.name == "INTRANS":  # not after an error
-                raw.commit()
-
-
-def _only_asks(context: Any) -> bool:
-    """Whether this execution is a SELECT of ours that changes nothing; what is plain text may be anything."""
-    statement = context.compiled.statement if context is not None and context.compiled is not None else None
-    return isinstance(statement, SelectBase) and all(
-        isinstance(one.element, SelectBase) for one in context.compiled.ctes or ()
-    )
 
 
 @contextmanager
