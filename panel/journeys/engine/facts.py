@@ -35,18 +35,13 @@ from panel.timeline.models import Event
 log = logging.getLogger(__name__)
 DEFAULT_ZONE = "Asia/Jerusalem"
 _COLUMNS = ("name", "first_name", "last_name", "company", "language", "reference", "time_zone")
+_OWN = frozenset({*_COLUMNS, "full_name"})
 
 
 class Person(NamedTuple):
-    """The columns of a contact that decisions need."""
+    """What every decision about a contact needs; conditions on its other columns read those themselves."""
 
     id: int
-    name: str
-    first_name: str
-    last_name: str
-    company: str
-    language: str | None
-    reference: str | None
     time_zone: str | None
     merged_into_id: int | None
     erased_at: datetime | None
@@ -66,18 +61,8 @@ def company(session: Session) -> Company:
 
 
 def people(session: Session, contact_ids: Collection[int]) -> dict[int, Person]:
-    query = select(
-        Contact.id,
-        Contact.name,
-        Contact.first_name,
-        Contact.last_name,
-        Contact.company,
-        Contact.language,
-        Contact.reference,
-        Contact.time_zone,
-        Contact.merged_into_id,
-        Contact.erased_at,
-    ).where(among(session, Contact.id, contact_ids))
+    query = select(Contact.id, Contact.time_zone, Contact.merged_into_id, Contact.erased_at)
+    query = query.where(among(session, Contact.id, contact_ids))
     # All at once: a fetch for each row costs as much as the row.
     return {row[0]: Person._make(row) for row in connection_of(session).execute(query).all()}
 
@@ -132,7 +117,7 @@ def load(
         persons = people(session, ids)
     tags = _names(session, ContactTag, Tag, ContactTag.tag_id, ids) if wanted.tags else {}
     lists = _names(session, ListMember, ContactList, ListMember.list_id, ids) if wanted.lists else {}
-    fields = _fields(session, ids, wanted.fields, persons) if wanted.fields else {}
+    fields = _fields(session, ids, wanted.fields) if wanted.fields else {}
     history = _history(session, ids, wanted.kinds, history_from) if wanted.kinds else {}
     reachable = _reachable(session, asking, wanted.channels) if wanted.channels else {}
     inside = _open_journeys(session, ids) if wanted.journeys else {}
@@ -200,17 +185,14 @@ def _names(session: Session, link: Any, named: Any, key: Any, ids: Sequence[int]
     return found
 
 
-def _fields(
-    session: Session, ids: Sequence[int], wanted: set[str], persons: Mapping[int, Person]
-) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
-    for contact_id in ids:
-        person = persons.get(contact_id)
-        values: dict[str, Any] = {}
-        if person is not None:
-            values = {name: getattr(person, name) for name in _COLUMNS}
-            values["full_name"] = person.name
-        found[contact_id] = values
+def _fields(session: Session, ids: Sequence[int], wanted: set[str]) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {contact_id: {} for contact_id in ids}
+    if wanted & _OWN:
+        columns = select(Contact.id, *(getattr(Contact, name) for name in _COLUMNS))
+        rows = connection_of(session).execute(columns.where(among(session, Contact.id, ids))).all()
+        for contact_id, *values in rows:
+            found[contact_id] = dict(zip(_COLUMNS, values, strict=True))
+            found[contact_id]["full_name"] = found[contact_id]["name"]
     for kind in ("email", "phone"):
         if kind in wanted:
             query = (
@@ -226,7 +208,7 @@ def _fields(
             select(Contact.id, Contact.score).where(Contact.id.in_(ids))
         ):
             found[contact_id]["score"] = score
-    custom = wanted - set(_COLUMNS) - {"email", "phone", "full_name", "score"}
+    custom = wanted - _OWN - {"email", "phone", "score"}
     if custom:
         values_query = (
             select(FieldValue.contact_id, Field.name, Field.type, FieldValue.text, FieldValue.number, FieldValue.day)

@@ -22,7 +22,6 @@ from panel.journeys.engine.sets import CHUNK, Asked
 from panel.timeline.models import Event
 
 _INSTANT = timedelta(microseconds=1)
-_NOBODY = (0, "", "", "", "", None, None)
 
 
 def windows(condition: Condition | None) -> Iterator[Condition]:
@@ -68,7 +67,7 @@ def next_changes(asked: Asked, condition: Condition) -> dict[int, datetime]:
         for contact_id, name, occurred_at in asked.connection.execute(query):
             zone = zones.get(name)
             if zone is None:
-                zone = zones[name] = zone_of(asked.settings, Person(*_NOBODY, name, None, None), asked.business)[0]
+                zone = zones[name] = zone_of(asked.settings, Person(0, name, None, None), asked.business)[0]
             moment = leaves_at(occurred_at, one["within"], zone, asked.now)
             if contact_id not in found or moment < found[contact_id]:
                 found[contact_id] = moment

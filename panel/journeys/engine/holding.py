@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from panel.contacts.models import Contact
 from panel.db import connection_of
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
@@ -78,7 +79,7 @@ def hold_with_issues(session: Session, runs: Sequence[Run], now: datetime) -> No
             alike[(run.journey_id, run.step_id, run.hold_code)].append(run)
     for (journey_id, step_id, code), many in alike.items():
         last = many[-1]
-        name = last.person.name if last.person else ""
+        name = session.scalar(select(Contact.name).where(Contact.id == last.contact_id)) or ""
         params = {"contact": name, "template": "", "field": "", "channel": "", "error": "", **last.hold_params}
         issue = _issue(session, journey_id, step_id, code, params, now, len(many))
         _hold(session, [run.id for run in many], code, issue)

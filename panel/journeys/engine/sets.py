@@ -294,7 +294,7 @@ class Asked:
         """`now` minus a length on each contact's own clock: days and months begin at other moments elsewhere."""
 
         def start(zone_name: str | None) -> datetime:
-            person = Person(0, "", "", "", "", None, None, zone_name, None, None)
+            person = Person(0, zone_name, None, None)
             return add(self.now, length, zone_of(self.settings, person, self.business)[0], -1)
 
         usual = start(None)

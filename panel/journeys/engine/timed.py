@@ -20,7 +20,7 @@ from panel.journeys.engine.lengths import add
 from panel.journeys.engine.occurrences import Rule, moment_of, rule_of
 from panel.journeys.engine.programs import LiveJourney
 
-_SOMEBODY = Person(0, "", "", "", "", None, None, None, None, None)
+_SOMEBODY = Person(0, None, None, None)
 _DEFAULT_TOO_LATE = {"days": 3}
 
 
