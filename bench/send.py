@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, insert, select
 
@@ -118,7 +119,7 @@ def _set_up(mails: int, port: int) -> None:
         ids = insert_contacts(session, drafts, now=now)
         opt_in_many(session, {id_: {} for id_ in ids}, "email", how="form", now=now)
         version = save_template(session, "news", [Form("email", "he", "[[first name]], מה חדש?", HTML)], now=now)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "dedupe_key": f"bench:{n}", "our_message_id": f"b{n}@nava.example", "contact_id": id_, "channel": "email",
                 "kind": "message", "purpose": "marketing", "template_version_id": version.current_version_id,
