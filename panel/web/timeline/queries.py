@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, literal_column, null, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from panel.calendars import Reader
@@ -27,8 +27,7 @@ PAGE = 30
 _PENDING = ("queued", "claimed", "on_wire", "held")
 _STORY_LIMIT = 600  # lines of the messages of one page; beyond it only counts are shown, and those come from elsewhere
 _HIT_LIMIT = 300  # opens and clicks of one page that are shown one by one; all of them are counted
-_STORY, _COUNTED, _TOLD, _SINGLE = "story", "counted", "told", "single"
-_LENGTHS = (PAGE, 200)
+_COUNTED, _TOLD, _SINGLE = "counted", "told", "single"
 _TOUCH_KINDS = {"open": "message_opened", "click": "link_clicked"}
 
 
@@ -69,11 +68,11 @@ def load(
     messages = _messages(session, ids, contact_ids if with_pending else ())
     pending = [one for one in messages.values() if one.status in _PENDING and one.id not in ids]
     pending.sort(key=lambda one: (one.not_before or one.planned_at or _FAR, one.id))
-    story, touches, hits = _beneath(session, ids)
+    touches, hits = _touches(session, ids)
     facts = replace(
         facts,
         messages={id_: one for id_, one in messages.items() if id_ in ids},
-        story=story,
+        story=_stories(session, ids),
         touches=touches,
         hits=hits,
     )
@@ -105,7 +104,6 @@ def _lines(
     limit: int,
 ) -> tuple[list[Line], Facts, Cursor | None]:
     """One index range per alias, joined in one statement; never a sort of the whole history."""
-    few: ColumnElement[int] = literal_column(str(int(limit)))  # in the text: a plan made once must know how few
     parts = []
     for contact_id in contact_ids:
         part = select(Event).where(Event.contact_id == contact_id, *which)
@@ -113,7 +111,7 @@ def _lines(
             part = part.where(_place() < _at(before))
         if after is not None:
             part = part.where(_place() > _at(after))
-        parts.append(part.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(few).subquery())
+        parts.append(part.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(limit).subquery())
     union = union_all(*(select(part) for part in parts)).subquery() if len(parts) > 1 else parts[0]
     c = union.c
     newest_at, newest_id = _newest(contact_ids)
@@ -126,7 +124,7 @@ def _lines(
         .outerjoin(Journey, Journey.id == func.coalesce(c.data["journey_id"].as_string(), Enrolment.journey_id))
         .outerjoin(CustomEventType, CustomEventType.name == c.kind)
         .order_by(c.occurred_at.desc(), c.id.desc())
-        .limit(few)
+        .limit(limit)
     ).all()  # fmt: skip
     facts = Facts(
         types={one.name: one for one in types.all()},
@@ -156,7 +154,7 @@ def _newest(contact_ids: Sequence[int]) -> tuple[Any, Any]:
 def _messages(session: Session, ids: Collection[int], pending_of: Sequence[int]) -> dict[int, MessageFact]:
     if not ids and not pending_of:
         return {}
-    wanted: ColumnElement[bool] = Message.id.in_(_one_text(ids) if ids else ())
+    wanted: ColumnElement[bool] = Message.id.in_(list(ids))
     if pending_of:
         wanted = or_(wanted, and_(Message.contact_id.in_(list(pending_of)), Message.status.in_(_PENDING)))
     rows = session.execute(
@@ -188,90 +186,75 @@ def _message(
     )  # fmt: skip
 
 
-def _beneath(
-    session: Session, ids: Collection[int]
-) -> tuple[dict[int, list[Line]], dict[int, list[Touch]], dict[int, list[OneHit]]]:
-    """What folds beneath these messages, in one statement however much there is.
-
-    Their lines oldest first, except opens: those may be thousands and are only counted. Opens and clicks with the
-    verdict that holds now: counted by the database, and the latest of them one by one.
-    """
+def _stories(session: Session, ids: Collection[int]) -> dict[int, list[Line]]:
+    """Every line of these messages, oldest first, except opens: those may be thousands and are only counted."""
     if not ids:
-        return {}, {}, {}
-    hit, wanted = TrackingHit, _one_text(ids)
-    told = (
+        return {}
+    rows = session.execute(
         select(Event.id, Event.contact_id, Event.occurred_at, Event.kind, Event.source, Event.data, Event.message_id,
                Event.enrolment_id)
-        .where(Event.message_id.in_(wanted), Event.kind.not_in(("message_opened", "machine_opened")))
+        .where(Event.message_id.in_(list(ids)), Event.kind.not_in(("message_opened", "machine_opened")))
         .order_by(Event.occurred_at, Event.id)
         .limit(_STORY_LIMIT)
-        .subquery()
-    ).c  # fmt: skip
-    story = select(
-        literal(_STORY).label("what"), told.message_id.label("message_id"), told.kind.label("kind"),
-        told.source.label("verdict"), literal(0).label("n"), told.occurred_at.label("first_at"),
-        told.occurred_at.label("last_at"), literal("").label("reason"), literal("").label("agent"),
-        literal(-1).label("link"), told.id.label("id"), told.contact_id.label("contact_id"),
-        told.enrolment_id.label("enrolment_id"), told.data.label("data"),
     )  # fmt: skip
-    none = (null(), null(), null(), null())
+    found: dict[int, list[Line]] = defaultdict(list)
+    for row in rows:
+        found[row.message_id].append(_line(row))
+    return found
+
+
+def _touches(session: Session, ids: Collection[int]) -> tuple[dict[int, list[Touch]], dict[int, list[OneHit]]]:
+    """Opens and clicks of these messages: counted by the database, and the latest of them one by one.
+
+    The verdict is the one that holds now. One statement, however many hits there are.
+    """
+    if not ids:
+        return {}, {}
+    hit = TrackingHit
+    mine = hit.message_id.in_(list(ids))
     counted = (
         select(
-            literal(_COUNTED), hit.message_id, hit.kind, hit.verdict, func.count(), func.min(hit.at), func.max(hit.at),
-            literal(""), literal(""), literal(-1), *none,
+            literal(_COUNTED).label("what"), hit.message_id.label("message_id"), hit.kind.label("kind"),
+            hit.verdict.label("verdict"), func.count().label("n"), func.min(hit.at).label("first_at"),
+            func.max(hit.at).label("last_at"), literal("").label("reason"), literal("").label("agent"),
+            literal(-1).label("link"),
         )
-        .where(hit.message_id.in_(wanted))
+        .where(mine)
         .group_by(hit.message_id, hit.kind, hit.verdict)
     )  # fmt: skip
-    reported = (
+    told = (
         select(
             literal(_TOLD), Event.message_id, Event.kind, literal("human"), func.count(), func.min(Event.occurred_at),
-            func.max(Event.occurred_at), literal(""), literal(""), literal(-1), *none,
+            func.max(Event.occurred_at), literal(""), literal(""), literal(-1),
         )
-        .where(Event.message_id.in_(wanted), Event.kind.in_(_TOUCH_KINDS.values()))
+        .where(Event.message_id.in_(list(ids)), Event.kind.in_(_TOUCH_KINDS.values()))
         .group_by(Event.message_id, Event.kind)
     )  # fmt: skip
-    c = (
+    latest = (
         select(hit.message_id, hit.kind, hit.verdict, hit.at, hit.reason, hit.user_agent, hit.link)
-        .where(hit.message_id.in_(wanted))
+        .where(mine)
         .order_by(hit.at.desc(), hit.id.desc())
         .limit(_HIT_LIMIT)
         .subquery()
-    ).c
+    )
+    c = latest.c
     single = select(
         literal(_SINGLE), c.message_id, c.kind, c.verdict, literal(1), c.at, c.at, c.reason, c.user_agent,
-        func.coalesce(c.link, -1), *none,
+        func.coalesce(c.link, -1),
     )  # fmt: skip
-    return _sorted_out(session.execute(union_all(story, counted, reported, single)))
-
-
-def _sorted_out(
-    rows: Iterable[Any],
-) -> tuple[dict[int, list[Line]], dict[int, list[Touch]], dict[int, list[OneHit]]]:
     names = {kind: short for short, kind in _TOUCH_KINDS.items()}
-    stories: dict[int, list[Line]] = defaultdict(list)
     touches: dict[int, list[Touch]] = defaultdict(list)
     hits: dict[int, list[OneHit]] = defaultdict(list)
-    for what, message, kind, verdict, n, first, last, reason, agent, link, id_, contact_id, enrolment, data in rows:
-        if what == _STORY:
-            stories[message].append(Line(id_, contact_id, first, kind, verdict, data or {}, message, enrolment))
-        elif what == _SINGLE:
-            hits[message].append(OneHit(kind, first, verdict, reason, agent, link if link >= 0 else None))
+    rows: Iterable[Any] = session.execute(union_all(counted, told, single))
+    for what, message_id, kind, verdict, count, first, last, reason, agent, link in rows:
+        if what == _SINGLE:
+            hits[message_id].append(OneHit(kind, first, verdict, reason, agent, link if link >= 0 else None))
         else:
-            touches[message].append(Touch(message, names.get(kind, kind), verdict, n, first, last, what == _COUNTED))
-    for lines in stories.values():
-        lines.sort(key=lambda line: (line.occurred_at, line.id))  # a union promises no order
+            kind = names.get(kind, kind)
+            touches[message_id].append(Touch(message_id, kind, verdict, count, first, last, what == _COUNTED))
     for one in hits.values():
         one.sort(key=lambda each: each.at)
-    return stories, touches, hits
-
-
-def _one_text(ids: Collection[int]) -> list[int]:
-    """The same numbers, some of them repeated: a list is as long for three messages as for twenty, so that statements
-    have the same text and the database need not plan each anew."""
-    given = sorted(ids)
-    length = next((step for step in _LENGTHS if step >= len(given)), len(given))
-    return given + given[-1:] * (length - len(given))
+    return touches, hits
 
 
 def _place() -> Any:
