@@ -105,6 +105,21 @@ def update_rows(
     return int(changed)
 
 
+def update_alike(
+    connection: Connection, model: Any, columns: Sequence[str], values: Sequence[Any], ids: Sequence[int]
+) -> None:
+    """Give all rows with these ids the same `values`, in one statement. A row costs a third of one of `update_rows`."""
+    way = _way(model.__table__, (*columns, "id"), connection.dialect.name)
+    found = ",".join(map(str, ids))  # the driver spends a microsecond on each member of a list
+    # What PostgreSQL is given as a text here it takes apart itself, so a moment is one of its own types.
+    given = [
+        None if one is None else convert(one) if convert else one
+        for one, convert in zip(values, way.converts_alike, strict=True)
+    ]
+    with _driver(connection) as raw:
+        raw.execute(way.update_alike, [*given, f"{{{found}}}" if way.is_postgresql else f"[{found}]"])
+
+
 class _Way:
     """The statements and conversions for some columns of one table."""
 
@@ -125,6 +140,13 @@ class _Way:
         self.insert = f"INSERT INTO {name} ({names}) VALUES ({holes})"  # noqa: S608
         where = " AND ".join(f"{one} = ?" for one in compared)
         self.update = f"UPDATE {name} SET {', '.join(f'{one} = ?' for one in setting)} WHERE {where}"  # noqa: S608
+        alike = ", ".join(f"{one} = {'%s' if self.is_postgresql else '?'}" for one in setting)
+        ids = "= ANY(%s::bigint[])" if self.is_postgresql else "IN (SELECT value FROM json_each(?))"
+        self.update_alike = f"UPDATE {name} SET {alike} WHERE id {ids}"  # noqa: S608
+        self.converts_alike = [
+            to_json if isinstance(one, JSON) else None if self.is_postgresql else convert
+            for one, convert in zip(types[: len(setting)], converts, strict=False)
+        ]
         self.copy = f"COPY {name} ({names}) FROM STDIN (FORMAT BINARY)"
         temporary = f"new_{name}_{abs(hash((columns, same))):x}"[:60]
         self.begin_temporary = (

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from panel.contacts.models import Contact
 from panel.contacts.operations import create_contact
 from panel.contacts.sets import among
-from panel.copying import put_rows, update_rows
+from panel.copying import put_rows, update_alike, update_rows
 from panel.db import connection_of, reading, table_of, writing
 from panel.journeys.models import StepRun
 from panel.sdk.context import NewContact
@@ -64,6 +64,18 @@ def test_updating_twice_in_one_transaction_changes_only_the_rows_that_are_named(
         update_rows(connection, StepRun, columns, [])
     found = [(one.reason, one.detail, one.ended_at) for one in (_stored(1), _stored(2), _stored(3))]
     assert found == [("ours", {"a": 1}, later), (None, {}, later), ("second", {"b": 2}, later)]
+
+
+def test_rows_that_become_alike_are_changed_together_and_no_others(app: Flask) -> None:
+    later = BEGAN.astimezone(tz=None) + timedelta(days=1)
+    columns = ("reason", "detail", "ended_at", "outcome")
+    with writing() as session:
+        connection = connection_of(session)
+        put_rows(connection, StepRun, COLUMNS, [_row(n, reason="before") for n in range(1, 6)])
+        update_alike(connection, StepRun, columns, (None, {"למה": 'x"\\'}, later, "late"), [2, 4, 99])
+        update_alike(connection, StepRun, columns, ("nobody", {}, later, "late"), [])
+    assert [_stored(n).reason for n in range(1, 6)] == ["before", None, "before", None, "before"]
+    assert (_stored(4).detail, _stored(4).ended_at, _stored(4).outcome) == ({"למה": 'x"\\'}, later, "late")
 
 
 def test_a_row_is_updated_only_where_it_still_holds_what_the_writer_remembers(app: Flask) -> None:

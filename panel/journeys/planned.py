@@ -150,8 +150,7 @@ def put_back(session: Session, message_id: int, *, by: int, now: datetime | None
     moment = now or clock.now()
     row = _locked(session, message_id)
     run = _run_of(session, row)
-    stands = run is not None and run["phase"] == "sending" and (run["wait"] or {}).get("message") == message_id
-    if row["reason"] != "skipped_by_person" or not stands or run is None:
+    if row["reason"] != "skipped_by_person" or run is None or not _stands_at(run, row):
         raise UserError("gone_on", N_("Too late: the journey has gone on without it."))
     connection = connection_of(session)
     connection.execute(
@@ -366,6 +365,12 @@ def _run_of(session: Session, row: Mapping[str, Any]) -> Mapping[str, Any] | Non
     if found is None:
         raise UserError("busy", N_("The journey is at work on it this very moment. Look again."))
     return found
+
+
+def _stands_at(run: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether the run waits for this very message: the one of its step, or of the latest attempt of a `reach`."""
+    of_the_step = row["dedupe_key"] == f"enrolment:{run['id']}:{run['seq']}"
+    return run["phase"] == "sending" and (of_the_step or (run["wait"] or {}).get("message") == row["id"])
 
 
 def _clock_of(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from panel import clock
-from panel.copying import from_json, put_rows, update_rows
+from panel.copying import from_json, put_rows, to_json, update_alike, update_rows
 from panel.db import from_micros, writing
 from panel.journeys.engine import crash, marks
 from panel.journeys.engine.claims import claim, count_due, moment_of
@@ -44,6 +44,7 @@ from panel.journeys.engine.verbs.sending import Planned, store_messages
 from panel.journeys.models import Enrolment, StepRun
 
 BATCH = 4000
+ALIKE = 20  # so many runs that come to stand alike are written by a statement of their own
 REPORTED_LATE = timedelta(days=31)  # a stop may have happened this long before our entry and still be news
 TRACE_COLUMNS = Visit._fields
 ENROLMENT_COLUMNS = ("step_id", "step_began_at", "seq", "phase", "due_at", "wait")
@@ -338,16 +339,31 @@ class Batch:
             )
 
     def _write_runs(self) -> None:
-        """Where each run stands now. What it carries along, and its version, only where they may have changed."""
-        moved, carrying = [], []
+        """Where each run stands now. What it carries along, and its version, only where they may have changed.
+
+        Most of those who take a step together come to stand alike, and one statement writes them.
+        """
+        alike: dict[Any, list[Run]] = defaultdict(list)
+        apart: list[Sequence[Any]] = []
+        carrying: list[Sequence[Any]] = []
         for run, version_id in zip(self.runs, self._versions, strict=True):
-            row = (run.step_id, run.step_began_at, run.seq, run.phase, self._due(run), run.wait, run.id)
+            step_id, began_at, seq, phase, due_at, wait = place = self._place(run)
             if run.has_data or run.program.version_id != version_id:
-                carrying.append((run.program.version_id, run.data, *row))
+                carrying.append((run.program.version_id, run.data, *place, run.id))
             else:
-                moved.append(row)
-        update_rows(self.connection, Enrolment, ENROLMENT_COLUMNS, moved)
+                alike[(step_id, began_at, seq, phase, due_at, to_json(wait))].append(run)
+        for runs in alike.values():
+            if len(runs) < ALIKE:
+                apart += [(*self._place(run), run.id) for run in runs]
+            else:
+                place = self._place(runs[0])
+                update_alike(self.connection, Enrolment, ENROLMENT_COLUMNS, place, [run.id for run in runs])
+        update_rows(self.connection, Enrolment, ENROLMENT_COLUMNS, apart)
         update_rows(self.connection, Enrolment, ("version_id", "data", *ENROLMENT_COLUMNS), carrying)
+
+    def _place(self, run: Run) -> tuple[Any, ...]:
+        """The values of ENROLMENT_COLUMNS."""
+        return (run.step_id, run.step_began_at, run.seq, run.phase, self._due(run), run.wait)
 
     def _due(self, run: Run) -> datetime | None:
         due_at, flips_at = self._due_by_itself(run), self._flips.get(run.id)

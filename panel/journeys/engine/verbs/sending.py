@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Step = Mapping[str, Any]
 
+FOR_MESSAGE: dict[str, Any] = {"kind": "message"}  # one for all who stand alike; which message, its key tells
 THREE_DAYS = {"days": 3}
 SETTLED = ("sent", "delivered", "failed", "bounced", "skipped", "cancelled")
 
@@ -78,7 +79,7 @@ def _plan(
             row = letters[channel].message(id_, run, one)
             batch.messages.append(row)
             run.settled, run.phase, run.due_at = True, "sending", None
-            run.wait = {"kind": "message", "message": id_}
+            run.wait = FOR_MESSAGE
             return
     # Refused before it began: the ledger and the timeline say so, the journey goes on (language rule 2d.13).
     channel = channels[0]
