@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from panel.db import Base, BigId
@@ -37,3 +37,15 @@ class IdCounter(Base):
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
     last: Mapped[int] = mapped_column(BigId)
+
+
+class ChannelLine(Base):
+    """The line in which a channel's messages wait when it keeps to so many a second, see `journeys.engine.rates`.
+
+    `free_at`: microseconds since 1970 by the database's clock (SQLite: the machine's), not yet promised to anybody.
+    """
+
+    __tablename__ = "channel_lines"
+
+    channel: Mapped[str] = mapped_column(String(60), primary_key=True)
+    free_at: Mapped[int] = mapped_column(BigInteger)

@@ -21,6 +21,7 @@ from panel.journeys.engine.handing_over import conclude, expect, hand_over
 from panel.journeys.engine.marking import last_look, mark
 from panel.journeys.engine.pace import Pace
 from panel.journeys.engine.persisting import persist
+from panel.journeys.engine.rates import Line
 from panel.journeys.engine.turns import repeat, uncollected
 from panel.journeys.engine.verbs.calling import ACTION
 from panel.journeys.engine.wire import wire_journal
@@ -53,8 +54,12 @@ def deliver(channel: str, limit: int = BATCH, *, pace: Pace | None = None) -> in
         _note_missing_channel(channel)
         return 0
     crash.point("before_claim")
-    claimed = claim(channel, limit if pace is None else pace.size)
+    line = Line(channel, offered.facts.rate)
+    if not line.enter():
+        return 0
+    claimed = claim(channel, line.share(limit if pace is None else pace.size))
     if not claimed:
+        line.leave()
         return 0
     crash.point("after_claim")
     # The claim is ours while we live, so we wait for a database that is away.
@@ -62,7 +67,9 @@ def deliver(channel: str, limit: int = BATCH, *, pace: Pace | None = None) -> in
     if written.new or written.refused:
         persist(lambda session: keep(session, written))
     if not written.ready:
+        line.leave()
         return len(claimed)
+    line.wait()
     journal = wire_journal()
     since = time.monotonic()
     going = persist(lambda session: mark(session, written.ready))
@@ -72,7 +79,7 @@ def deliver(channel: str, limit: int = BATCH, *, pace: Pace | None = None) -> in
         expect(journal, going, since)
         outgoing = [one for _, one in going]
         began = time.monotonic()
-        results, trouble = hand_over(offered, outgoing, journal)
+        results, trouble = hand_over(offered, outgoing, journal, line)
         if pace is not None:
             pace.took(len(outgoing), time.monotonic() - began)
         crash.point("before_result_commit")

@@ -17,6 +17,7 @@ from panel.issues.operations import raise_issue, resolve_issue
 from panel.journeys.engine import breaker
 from panel.journeys.engine.claiming import Claimed
 from panel.journeys.engine.marking import WIRE_LEASE
+from panel.journeys.engine.rates import Line
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.wire import NotBegunError, WireJournal
 from panel.messages.models import Message
@@ -57,18 +58,19 @@ class Trouble:
 
 
 def hand_over(
-    channel: Channel, outgoing: Sequence[Outgoing], journal: WireJournal
+    channel: Channel, outgoing: Sequence[Outgoing], journal: WireJournal, line: Line
 ) -> tuple[list[Result], Trouble | None]:
     """Hand batches to the channel. Whatever it raises, every message gets exactly one honest result."""
     results: list[Result] = []
     trouble: Trouble | None = None
-    size = max(1, channel.facts.batch_size)
+    size = line.at_most(max(1, channel.facts.batch_size))
     for start in range(0, len(outgoing), size):
         batch = outgoing[start : start + size]
         if trouble is not None:
             results += [Deferred(trouble.detail, trouble.after)] * len(batch)
             continue
         try:
+            line.turn()
             journal.still_ours()
             given = list(channel.send(batch, journal))
         except TryLater as error:
