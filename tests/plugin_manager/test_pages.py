@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from panel.journeys.models import Journey, JourneyVersion
 from panel.plugin_manager import manager
 from panel.plugin_manager.models import PluginState
 from panel.plugin_manager.operations import set_enabled, set_health
+from panel.sdk.channels import ChannelFacts
 from panel.sdk.context import NewContact, Record
 from panel.sdk.web import Response, Webhook
 from panel.staff.rules import RoleName
@@ -31,6 +33,23 @@ def test_the_page_says_how_each_plugin_stands(owner):
     page = owner.get("/admin/plugins/").text
     assert "SMS" in page
     assert "Switch off" in page
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"), [(12.0, "at most 12 a second"), (0.5, "at most one every 2 seconds"), (None, "")]
+)
+def test_how_quickly_the_messages_of_a_channel_may_go_stands_beside_how_many_wait(owner, monkeypatch, rate, words):
+    real = manager.PluginManager.channels
+
+    def channels(self):
+        found = real(self)
+        found["sms"].facts = ChannelFacts(rate=rate)
+        return found
+
+    monkeypatch.setattr(manager.PluginManager, "channels", channels)
+    page = re.sub("<[^>]*>", "", owner.get("/admin/plugins/").text)
+    assert words in page
+    assert ("at most" in page) == bool(rate)
 
 
 @pytest.mark.parametrize("state", ["failing", "paused"])

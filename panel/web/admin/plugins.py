@@ -69,6 +69,7 @@ class Card:
     last_at: datetime | None
     pages: Sequence[tuple[str, str, str]]  # (name, label, icon)
     waiting: int | None  # messages in the queue of its channels; None without channels
+    rate: float | None  # how many of them may go in a second; None: as many as go
     has_settings: bool
 
 
@@ -114,6 +115,7 @@ class PluginsView(PanelView):
                     [(name, page.label, page.icon) for (id_, name), page in pages.items()
                      if id_ == info.id and allowed(page.action)],
                     sum(queued.get(name, 0) for name in own) if own else None,
+                    min((rate for name in own if (rate := channels[name].facts.rate)), default=None),
                     bool(plugins.settings_fields(info.id)) and info.source is not None and info.problem is None,
                 )
             )  # fmt: skip
