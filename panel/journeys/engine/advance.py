@@ -220,6 +220,7 @@ class Batch:
                 run.values,
                 run.entered_at,
                 run.step_began_at,
+                run.program,
             )
             for run in runs
         ]
@@ -228,7 +229,7 @@ class Batch:
             start = min(run.step_began_at for run in runs)
         elif since_entry and not any(run.program.stop_conditions for run in runs):
             start = min(run.entered_at for run in runs) - REPORTED_LATE
-        return load(
+        found = load(
             self.session,
             asking,
             wanted,
@@ -237,6 +238,10 @@ class Batch:
             persons=self.persons,
             business=self.business,
         )
+        if wanted.step_times:  # also the steps taken just now, which are not written yet
+            for run, facts in zip(runs, found, strict=True):
+                facts.step_times = {**facts.step_times, **{one.step_id or "": one.began_at for one in run.trace}}
+        return found
 
     def _take(self, program: Program, step_id: str, group: list[Run]) -> None:
         """One step for the runs that stand at it. Whose turn raises an error is held; the others go on."""

@@ -24,8 +24,8 @@ from panel.contacts.models import Contact
 from panel.contacts.sets import among
 from panel.copying import put_rows
 from panel.db import connection_of, writing
-from panel.engagement.signs import SIGNS
 from panel.journeys.engine import intake
+from panel.journeys.engine.changes import kinds_of as kinds_that_change
 from panel.journeys.engine.conditions import Condition, walk
 from panel.journeys.engine.facts import Company, company, zone_of
 from panel.journeys.engine.flips import next_changes
@@ -45,18 +45,6 @@ _ONE_WORKER = 0x61756469
 
 # Whose rows come, go or change hands.
 _ALWAYS = frozenset({"contact_created", "contact_merged", "contact_unmerged", "contact_erased"})
-# What can change the answer to each test, beside the events that it counts.
-_CHANGES: Mapping[str, frozenset[str]] = {
-    "has_tag": frozenset({"tag_added", "tag_removed"}),
-    "in_list": frozenset({"list_joined", "list_left"}),
-    "field": frozenset({"contact_updated"}),
-    "in_segment": frozenset({"segment_entered", "segment_left"}),
-    "in_journey": frozenset({"journey_entered", "journey_ended"}),
-    "prefers": frozenset({"channel_pinned", "channel_unpinned"}),
-    "rhythm": SIGNS,
-    "can_reach": frozenset({"consent_given", "opted_out", "unsubscribed", "address_suppressed", "suppression_lifted",
-                            "contact_updated", "message_bounced", "message_complained"}),
-}  # fmt: skip
 _BY_THEMSELVES = frozenset({"can_reach", "prefers", "check"})
 
 
@@ -70,14 +58,7 @@ class Changes:
 
 def kinds_of(condition: Condition) -> frozenset[str]:
     """The kinds of events after which a contact must be asked about again."""
-    kinds = set(_ALWAYS)
-    for one in walk(condition):
-        kinds |= _CHANGES.get(one["test"], frozenset())
-        if one["test"] in ("happened", "not_happened"):
-            kinds.add(one["event"])
-            if one.get("within") or one.get("where"):
-                kinds.add("contact_updated")  # another clock, or a field that the lines compare
-    return frozenset(kinds)
+    return _ALWAYS | kinds_that_change(condition)
 
 
 # --- defining --------------------------------------------------------------------------------------------------------
@@ -200,8 +181,10 @@ def ask_again(
         connection.execute(update(Audience).where(Audience.id == audience.id).values(changed_at=now))
     if quiet or not (changes.entered or changes.left):
         return Changes(frozenset(), frozenset())
-    # What is history only may be seen first through another event, and starts nothing all the same.
-    history = _met(session, audience, not_(Event.starts_journeys), changes.entered | changes.left)
+    # What is history only may be seen first through another event, and starts nothing all the same. Entries and ends
+    # of the journeys that a condition names are always more than that (see `watched`).
+    history_only = and_(not_(Event.starts_journeys), Event.kind.not_in(("journey_entered", "journey_ended")))
+    history = _met(session, audience, history_only, changes.entered | changes.left)
     return Changes(changes.entered.difference(history), changes.left.difference(history))
 
 
@@ -424,7 +407,7 @@ def _whole(session: Session, audience: Audience, now: datetime) -> list[Edge]:
 
 
 def catch_up(session: Session, now: datetime) -> None:
-    """Take in what was recorded as history only (a first import, the end of a run): it changes answers, and starts
+    """Take in what was recorded as history only (a first import, an undo): it changes answers, and starts
     nothing. Called every minute; looks at the newest events only."""
     if not _alone(session):
         return

@@ -188,6 +188,7 @@ def _facts(
                 data.get("run"),
                 run["entered_at"],
                 run["step_began_at"],
+                known[run["version_id"]],
             )
         )
     loaded = load(session, asking, wanted, now, persons=persons, business=business)

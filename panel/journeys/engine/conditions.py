@@ -139,6 +139,7 @@ def needs(condition: Condition | None) -> Needs:
             found.fields |= {name for name in names if not name.startswith(("event.", "run.", "entry."))}
         elif test == "message":
             found.messages = True
+            found.step_times |= one["was"] == "skipped"
         elif test == "can_reach":
             found.channels.add(one["channel"])
         elif test == "in_journey":
@@ -239,7 +240,8 @@ def _can_reach(condition: Condition, facts: Facts) -> tuple[bool, Any]:
 def _message(condition: Condition, facts: Facts) -> tuple[bool, Any]:
     found = facts.messages.get(condition["step"])
     if found is None:
-        return condition["was"] == "skipped", None
+        # No message, though the step is behind the run: it was passed over.
+        return condition["was"] == "skipped" and condition["step"] in facts.step_times, None
     return _WAS[condition["was"]](found), {"status": found["status"]}
 
 
@@ -325,6 +327,8 @@ def counted_events(condition: Condition, facts: Facts) -> Iterator[PastEvent]:
     since = condition.get("since")
     if since:
         began = {"entry": facts.entered_at, "this_step": facts.step_began_at}.get(since) or facts.step_times.get(since)
+        if began is None and since not in ("entry", "this_step"):
+            return  # the run never came to that step: nothing has happened since
         if began is not None and (start is None or began > start):
             start = began
     for event in facts.history:

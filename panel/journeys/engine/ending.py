@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from panel.db import connection_of
 from panel.journeys.engine.programs import programs
+from panel.journeys.engine.watched import watched_journeys
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.tasks.operations import cancel_awaited
@@ -49,6 +50,7 @@ def end_runs(
     if status != "finished":
         cancel_awaited(session, ids, reason, now)
     known = programs(session, {row.version_id for row in rows})
+    watched = watched_journeys(session)
     record_many(
         session,
         [
@@ -67,7 +69,7 @@ def end_runs(
                 enrolment_id=row.id,
                 user_id=user_id,
                 depth=row.depth + 1,
-                starts_journeys=False,
+                starts_journeys=known[row.version_id].journey_id in watched,
             )
             for row in rows
         ],

@@ -25,6 +25,7 @@ from panel.journeys.engine.intake import let_in, wait_in_row
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import LiveJourney
 from panel.journeys.engine.undecided import LOOK_AGAIN, tell_undecided
+from panel.journeys.engine.watched import watched_journeys
 from panel.journeys.models import Enrolment, EntryCheck
 from panel.journeys.reasons import START_TAKEN_BACK
 from panel.timeline.operations import NewEvent, record_many
@@ -333,6 +334,7 @@ def _enrol(session: Session, entering: Sequence[tuple[Candidate, int]], now: dat
     connection_of(session).execute(dialect.insert(Enrolment).on_conflict_do_nothing(), rows)
     stored = set(connection_of(session).execute(select(Enrolment.id).where(Enrolment.id.in_(list(ids)))).scalars())
     outcomes, events = [], []
+    watched = watched_journeys(session)
     for id_, (candidate, _) in zip(ids, entering, strict=True):
         if id_ not in stored:
             outcomes.append(Outcome(candidate, "already_in"))
@@ -355,7 +357,7 @@ def _enrol(session: Session, entering: Sequence[tuple[Candidate, int]], now: dat
                 enrolment_id=id_,
                 user_id=candidate.user_id,
                 depth=candidate.depth + 1,
-                starts_journeys=False,
+                starts_journeys=candidate.journey.id in watched,
             )
         )
     record_many(session, events)

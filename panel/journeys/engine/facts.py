@@ -24,6 +24,7 @@ from panel.engagement.preference import preferred_channels
 from panel.engagement.rhythm import Rhythm
 from panel.installation.models import Setting
 from panel.journeys.engine.conditions import Facts, Needs, PastEvent
+from panel.journeys.engine.programs import Program, programs
 from panel.journeys.engine.reach import assess
 from panel.journeys.models import Audience, AudienceState, Enrolment, StepRun
 from panel.messages.models import Message
@@ -98,6 +99,7 @@ class Asking(NamedTuple):
     run: Mapping[str, Any] | None = None
     entered_at: datetime | None = None
     step_began_at: datetime | None = None
+    program: Program | None = None  # that of its run: what the conditions call the steps
 
 
 def load(
@@ -125,6 +127,7 @@ def load(
     runs = [one.enrolment_id for one in asking if one.enrolment_id is not None]
     messages = _messages(session, runs) if wanted.messages and runs else {}
     times = _step_times(session, runs) if wanted.step_times and runs else {}
+    _under_new_names(session, asking, (messages, times))
     prefers = preferred_channels(session, ids, now) if wanted.prefers else {}
     habits = rhythms(session, ids) if wanted.rhythm else {}
     checks = _checks(session, ids, wanted.checks) if wanted.checks else {}
@@ -285,7 +288,7 @@ def _open_journeys(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
     return found
 
 
-def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Mapping[str, Any]]]:
+def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The newest message of each step, per run."""
     query = (
         select(
@@ -301,7 +304,7 @@ def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Mapp
         .where(among(session, Message.enrolment_id, runs))
         .order_by(Message.id)
     )
-    found: dict[int, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
     for run, step, status, delivered, opened, clicked, replied, bounced in connection_of(session).execute(query):
         found[run or 0][step or ""] = {
             "status": status,
@@ -314,13 +317,37 @@ def _messages(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Mapp
     return found
 
 
-def _step_times(session: Session, runs: Sequence[int]) -> dict[int, dict[str, datetime]]:
+def _step_times(session: Session, runs: Sequence[int]) -> dict[int, dict[str, Any]]:
     query = (
         select(StepRun.enrolment_id, StepRun.step_id, StepRun.began_at)
         .where(among(session, StepRun.enrolment_id, runs))
         .order_by(StepRun.seq)
     )
-    found: dict[int, dict[str, datetime]] = defaultdict(dict)
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
     for run, step, began in connection_of(session).execute(query):
         found[run][step] = began
     return found
+
+
+def _under_new_names(session: Session, asking: Sequence[Asking], known: Sequence[Mapping[int, dict[str, Any]]]) -> None:
+    """What is known of a run's steps, under the names that an edit has given them since."""
+    renamed = {one.enrolment_id: one.program.renamed for one in asking if one.program and one.program.renamed}
+    runs = [id_ for id_ in renamed if id_ is not None and any(id_ in facts for facts in known)]
+    if not runs:
+        return
+    query = (
+        select(StepRun.enrolment_id, StepRun.step_id, StepRun.version_id)
+        .where(among(session, StepRun.enrolment_id, runs))
+        .order_by(StepRun.seq)
+    )
+    rows = connection_of(session).execute(query).all()
+    versions = programs(session, {row.version_id for row in rows})
+    for row in rows:
+        program = versions.get(row.version_id)
+        key = program.steps.get(row.step_id, {}).get("key", row.step_id) if program is not None else row.step_id
+        for identity, now_known_by in renamed[row.enrolment_id].items():
+            if now_known_by == key:
+                for facts in known:
+                    mine = facts.get(row.enrolment_id, {})
+                    if row.step_id in mine:
+                        mine[identity] = mine[row.step_id]

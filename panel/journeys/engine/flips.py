@@ -22,6 +22,10 @@ from panel.journeys.engine.sets import CHUNK, Asked
 from panel.timeline.models import Event
 
 _INSTANT = timedelta(microseconds=1)
+# What a plugin says of somebody, and which channel they answer best, no event tells: a run that waits for it, or is
+# stopped by it, looks once a day, as everybody is looked at (see `audiences`).
+_UNTOLD = frozenset({"check", "prefers"})
+_A_DAY = timedelta(days=1)
 
 
 def windows(condition: Condition | None) -> Iterator[Condition]:
@@ -48,6 +52,8 @@ def next_change(condition: Condition | None, facts: Facts) -> datetime | None:
             moments.append(at)
         if one["test"] == "rhythm" and (at := facts.rhythm.next_change(facts.now)) is not None:
             moments.append(at)
+        if one["test"] in _UNTOLD:
+            moments.append(facts.now + _A_DAY)
     return min(moments, default=None)
 
 

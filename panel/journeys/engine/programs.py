@@ -13,8 +13,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from panel.db import connection_of
-from panel.engagement.signs import SIGNS
-from panel.journeys.engine.conditions import DATE_COMES, Needs, needs, walk
+from panel.journeys.engine.changes import ABOUT_MESSAGES, kinds_of
+from panel.journeys.engine.conditions import DATE_COMES, Needs, needs
 from panel.journeys.engine.membership import Place, inside
 from panel.journeys.models import Journey, JourneyVersion
 
@@ -28,12 +28,6 @@ TRIGGER_EVENTS = {
     "form_submitted": ("form_submitted", "form", "form"),
     "page_visited": ("page_visited", "page", "page"),
 }
-
-
-# What comes back about a message, and what a step that tries to reach somebody looks at again after.
-ABOUT_MESSAGES = frozenset(
-    {"message_delivered", "message_opened", "link_clicked", "message_replied", "message_bounced", "message_failed"}
-)
 
 
 @dataclass(frozen=True)
@@ -88,6 +82,11 @@ class Program:
     def by_key(self) -> Mapping[str, Mapping[str, Any]]:
         """The steps by what they are known by in every version, see `language.program.carry_over`."""
         return {step.get("key") or identity: step for identity, step in self.steps.items()}
+
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """The steps that other versions know by another identity, with what they are known by in all of them."""
+        return {identity: step["key"] for identity, step in self.steps.items() if step.get("key", identity) != identity}
 
     @cached_property
     def places(self) -> Mapping[str, frozenset[Place]]:
@@ -160,10 +159,15 @@ class Program:
             kinds.add(self.resolved["goal"]["event"])
         if any(step["verb"] == "reach" for step in self.steps.values()):
             kinds |= ABOUT_MESSAGES
-        watched = [raw["if"] for raw in self.stop_conditions]
-        for condition in (*watched, *(one for many in self.awaited_conditions.values() for one in many)):
-            kinds |= _kinds_of(condition)
+        for condition in self.watched:
+            kinds |= kinds_of(condition)
         return kinds
+
+    @cached_property
+    def watched(self) -> list[Mapping[str, Any]]:
+        """The conditions that stop a run or that one of its steps waits for."""
+        found = [raw["if"] for raw in self.stop_conditions]
+        return found + [one for many in self.awaited_conditions.values() for one in many]
 
     @cached_property
     def history_needs(self) -> Needs:
@@ -194,28 +198,6 @@ class Program:
             if not name.startswith(("event.", "run.", "entry.")):
                 found.fields.add(name)
         return found
-
-
-# A condition wakes on the events that can change what it looks at.
-_CHANGES = {
-    "has_tag": ("tag_added", "tag_removed"),
-    "in_list": ("list_joined", "list_left"),
-    "in_segment": ("segment_entered", "segment_left"),
-    "field": ("contact_updated",),
-    DATE_COMES: ("contact_updated",),
-    "can_reach": ("consent_given", "opted_out"),
-    "message": tuple(ABOUT_MESSAGES),
-    "rhythm": tuple(sorted(SIGNS)),
-}
-
-
-def _kinds_of(condition: Mapping[str, Any]) -> set[str]:
-    kinds: set[str] = set()
-    for one in walk(condition):
-        kinds.update(_CHANGES.get(one["test"], ()))
-        if one["test"] in ("happened", "not_happened"):
-            kinds.add(one["event"])
-    return kinds
 
 
 # Per engine, so that two databases in one process (tests, a restored copy) never share a version.

@@ -31,10 +31,11 @@ def wait_end(step: Mapping[str, Any], began: datetime, zone: ZoneInfo, day_of_fi
         day = _until_day(until, began, zone, clock_time, day_of_field)
         if day is None:
             return WaitEnd(None)
-        end = at_local(day, clock_time or time(0), zone)
+        exactly = _seconds(until)
+        end = at_local(day, clock_time or time(0), zone) + exactly
         if end < began:
             # Today without a time of day is not past: the day has only begun.
-            if clock_time is None and day == began.astimezone(zone).date():
+            if clock_time is None and not exactly and day == began.astimezone(zone).date():
                 return WaitEnd(began)
             return WaitEnd(end, is_past=True)
         return WaitEnd(end)
@@ -68,7 +69,13 @@ def _until_day(
         return day_of_field
     sign = int(until.get("sign", 1))
     moved = add_months(day_of_field, sign * offset.get("months", 0))
-    return moved + timedelta(days=sign * offset.get("days", 0), seconds=sign * offset.get("seconds", 0))
+    return moved + timedelta(days=sign * offset.get("days", 0))
+
+
+def _seconds(until: Mapping[str, Any]) -> timedelta:
+    """The hours and minutes of an offset: they move the moment, not the day."""
+    offset: Length = until.get("offset") or {}
+    return timedelta(seconds=int(until.get("sign", 1)) * offset.get("seconds", 0))
 
 
 def _next_month_day(today: date, number: int, began: datetime, zone: ZoneInfo, clock_time: time | None) -> date:

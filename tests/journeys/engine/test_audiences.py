@@ -18,7 +18,9 @@ from panel.contacts.memberships import add_tag, remove_tag
 from panel.contacts.merging import merge
 from panel.contacts.models import Contact
 from panel.contacts.queries import primary_addresses
+from panel.contacts.scores import change_scores
 from panel.db import reading, writing
+from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine import audiences, sets
 from panel.journeys.engine.becoming import forget_ended
 from panel.journeys.engine.entry import MAX_DEPTH
@@ -62,6 +64,27 @@ def test_those_who_are_quiet_already_do_not_enter_when_it_goes_live(world: World
     world.play(10 * DAY)
     assert world.runs() == []
     assert world.refusals() == ["existing_skipped"]
+
+
+def test_a_score_and_another_journey_make_a_condition_true(world: World) -> None:
+    for name, start, steps in (
+        ("first", "{manual: yes}", "    - wait: 30 days\n"),
+        ("inside", "{becomes_true: {in_journey: first}}", "    - note: x\n"),
+        ("outside", "{becomes_true: {all: [{has_tag: was here}, {not: {in_journey: first}}]}}", "    - note: x\n"),
+        ("hot", "{becomes_true: {field: score, at_least: 50}}", "    - note: x\n"),
+    ):
+        world.publish(
+            f"{name}:\n  name: {name}\n  purpose: service\n  start_when: [{start}]\n  review_after: 1 year\n"
+            f"  steps:\n{steps}"
+        )
+    dana = world.contact()
+    world.do(change_scores, {dana: 60}, now=world.now)
+    assert world.do(start_by_hand, dana, "first", now=world.now).code == "entered"
+    world.do(add_tag, dana, "was here", now=world.now)
+    world.play(DAY)
+    assert sorted(one.journey_id for one in world.runs()) == ["first", "hot", "inside"]
+    world.play(30 * DAY)
+    assert sorted(one.journey_id for one in world.runs()) == ["first", "hot", "inside", "outside"]
 
 
 def test_whoever_becomes_quiet_enters_once_at_the_next_check(world: World) -> None:

@@ -62,6 +62,14 @@ def test_a_date_field_with_an_offset_and_a_date_that_has_passed() -> None:
     assert wait_end(step, utc(2026, 11, 22, 8), TEHRAN, None).at is None
 
 
+def test_hours_before_or_after_a_date_move_the_moment_and_not_the_day() -> None:
+    step: dict[str, Any] = {"until": {"field": "visit", "offset": {"seconds": 3 * 3600}, "sign": -1}, "at": "09:00"}
+    began = utc(2026, 11, 22, 8)
+    assert wait_end(step, began, TEHRAN, date(2026, 12, 1)).at == datetime(2026, 12, 1, 6, 0, tzinfo=TEHRAN)
+    step["until"]["sign"] = 1
+    assert wait_end(step, began, TEHRAN, date(2026, 12, 1)).at == datetime(2026, 12, 1, 12, 0, tzinfo=TEHRAN)
+
+
 @given(
     moment=st.datetimes(datetime(2026, 1, 1), datetime(2027, 2, 5)),  # noqa: DTZ001 - hypothesis wants naive bounds
     zone=st.sampled_from(["Asia/Jerusalem", "Asia/Tehran", "America/New_York", "Asia/Kathmandu", "Pacific/Auckland",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from panel.contacts.memberships import add_tag, create_list, join_list, leave_list
 from panel.contacts.models import Contact
-from panel.contacts.operations import set_field
+from panel.contacts.operations import add_address, set_field
+from panel.contacts.scores import change_scores
 from panel.contacts.typed import create_field
 from panel.journeys.models import StepRun
 from tests.journeys.engine.world import World
@@ -223,3 +226,63 @@ def test_dates_end_waits_and_journeys(world: World) -> None:
     ended = {one.contact_id: (one.reason, one.ended_at.isoformat()) for one in world.runs()}
     assert ended[dana] == ("stopped", "2026-12-20T10:00:00+00:00")
     assert ended[avi][0] == "finished"
+
+
+WATCHING = """
+watching:
+  name: Watching
+  purpose: service
+  start_when: [{event: asked}]
+  stop_when: [{if: %s}]
+  review_after: 1 year
+  steps:
+    - wait: 30 days
+other:
+  name: Other
+  purpose: service
+  start_when: [{event: went}]
+  review_after: 1 year
+  steps:
+    - wait: 60 days
+"""
+
+
+@pytest.mark.parametrize("condition", ["{field: score, at_least: 5}", "{in_journey: other}", "{can_reach: email}"])
+def test_a_stop_condition_is_looked_at_when_what_it_asks_for_changes(world: World, condition: str) -> None:
+    world.publish(WATCHING % condition)
+    dana = world.contact(emails=())
+    world.event(dana, "asked")
+    world.play(timedelta(days=1))
+    assert [one.status for one in world.runs()] == ["active"]
+    world.do(change_scores, {dana: 7}, now=world.now)
+    world.do(add_address, dana, "email", "dana@example.com", now=world.now)
+    world.event(dana, "went")
+    world.work()
+    assert {one.journey_id: one.status for one in world.runs()} == {"watching": "stopped", "other": "active"}
+
+
+def test_what_was_never_sent_is_not_skipped_and_nothing_has_happened_since_a_step_not_taken(world: World) -> None:
+    world.template("hello")
+    world.publish("""
+series:
+  name: Series
+  purpose: service
+  start_when: [{event: asked}]
+  stop_when: [{if: {message: hello, was: skipped}}]
+  review_after: 1 year
+  steps:
+    - if: {has_tag: nobody}
+      then: [{note: An offer, id: offer}]
+    - if: {happened: order_paid, since: offer}
+      then: [{tag: bought}]
+    - {send: hello, only_if: {has_tag: nobody}, id: hello}
+    - wait: 3 days
+""")
+    dana = world.contact()
+    world.event(dana, "order_paid", at=world.now - timedelta(days=300))
+    world.event(dana, "asked")
+    world.play(timedelta(days=1))
+    assert [one.outcome for one in world.rows(StepRun)] == ["branch", "branch", "passed_condition"]
+    assert world.timeline(dana).count("tag_added") == 0
+    world.play(timedelta(days=3))
+    assert [(one.status, one.reason) for one in world.runs()] == [("stopped", "stopped")]

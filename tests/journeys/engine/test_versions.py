@@ -76,3 +76,16 @@ def test_a_wholly_new_journey_strands_nobody(world: World) -> None:
     world.play(timedelta(days=3))
     assert world.runs()[0].status == "finished"
     assert subjects(world) == ["one", "two"]
+
+
+def test_conditions_know_a_renamed_step_by_what_it_did_under_its_old_name(world: World) -> None:
+    asks = """    - wait: 2 days
+    - if: {all: [{message: %s, was: sent}, {not_happened: order_paid, since: %s}]}
+      then: [{tag: known}]
+"""
+    begin(world, "    - send: one\n" + asks % ("send_one", "send_one"))
+    for number, name in enumerate(("greeting", "welcome"), 2):
+        world.publish(HEAD % "" + f"    - {{send: one, id: {name}}}\n" + asks % (name, name), number=number, carry=True)
+    world.play(timedelta(days=3))
+    assert subjects(world) == ["one"]
+    assert ("tag_known", "done") in world.trace()

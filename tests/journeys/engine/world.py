@@ -21,7 +21,7 @@ from panel.journeys.engine.advance import advance
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.reap import reap
 from panel.journeys.engine.route import route
-from panel.journeys.language import check
+from panel.journeys.language import carry_over, check
 from panel.journeys.models import Enrolment, EntryCheck, Journey, JourneyVersion, StepRun
 from panel.messages.models import Message, Template, TemplateForm, TemplateVersion
 from panel.sdk.context import NewContact
@@ -68,8 +68,9 @@ class World:
             session.flush()
             template.current_version_id = version.id
 
-    def publish(self, body: str, *, number: int = 1) -> None:
-        """Check and store a journey (the text below `journeys:`) as live."""
+    def publish(self, body: str, *, number: int = 1, carry: bool = False) -> None:
+        """Check and store a journey (the text below `journeys:`) as live. `carry`: steps keep what they are known by,
+        as when it is published in the panel."""
         text = HEADER + "".join(f"  {line}\n" for line in body.strip("\n").splitlines())
         checked = check(text)
         assert not checked.problems, [problem.words("en") for problem in checked.problems]
@@ -83,18 +84,21 @@ class World:
                     )
                     session.add(journey)
                     session.flush()
+                program = found.program
+                if carry and journey.live_version_id is not None:
+                    program = carry_over(session.get_one(JourneyVersion, journey.live_version_id).resolved, program)
                 version = JourneyVersion(
                     journey_id=identity,
                     number=number,
                     sha256=hashlib.sha256(text.encode()).hexdigest(),
                     source_yaml=text,
-                    resolved=found.program,
+                    resolved=program,
                     published_at=self.now,
                 )
                 session.add(version)
                 session.flush()
                 journey.live_version_id = version.id
-                becoming.published(session, identity, version.id, found.program, self.now)
+                becoming.published(session, identity, version.id, program, self.now)
 
     def event(self, contact_id: int, kind: str, *, at: datetime | None = None, **data: Any) -> None:
         with clock.hold(self.now), writing() as session:
