@@ -62,6 +62,7 @@ STEP: dict[str, str] = {
     "moved_to_version": N_("Went on in a newer version of the journey."),
     "date_has_passed": N_("The date it should have waited for had already passed."),
     "task_cancelled": N_("The task was taken back; the journey went on."),
+    "failed": N_("Could not be carried out, and was not waited for."),
     "max_times": N_("Went back as often as it may."),
 }
 
@@ -72,6 +73,7 @@ END: dict[str, str] = {
     "excluded": N_("now belongs to those whom the journey leaves out"),
     "stopped_by_journey": N_("another journey ended it"),
     "stop_step": N_("a stop step"),
+    "step_failed": N_("a step could not be carried out"),
     "stayed_too_long": N_("stayed as long as anybody may"),
     "removed_by_person": N_("taken out by a colleague"),
     "start_taken_back": N_("a colleague took the start back"),

@@ -33,7 +33,14 @@ from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.facts import Asking, Company, Person, company, happened, load, people, zone_of
 from panel.journeys.engine.flips import next_change
 from panel.journeys.engine.following import already_done, begins_as, key_of, visit
-from panel.journeys.engine.holding import hold_alone, hold_broken, hold_with_issues, is_the_databases, whose_turn
+from panel.journeys.engine.holding import (
+    go_by_on_error,
+    hold_alone,
+    hold_broken,
+    hold_with_issues,
+    is_the_databases,
+    whose_turn,
+)
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.programs import Program, live, programs
 from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run, Visit
@@ -85,25 +92,44 @@ def _advance(session: Session, rows: Sequence[Any], now: datetime) -> None:
     parts = [list(rows)]
     while parts:
         part = parts.pop()
+        batch: Batch | None = None
         try:
             with session.begin_nested():
-                Batch(session, part, now).go()
+                batch = Batch(session, part, now)
+                batch.go()
         except Exception as error:
             if is_the_databases(error):
                 raise  # the whole transaction is tried again
             if len(part) == 1:
-                hold_broken(session, part[0], error, now)
+                _hold_where_it_broke(session, part[0], error, now, batch.taking if batch is not None else None)
             else:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
 
 
+def _hold_where_it_broke(session: Session, row: Any, error: Exception, now: datetime, seq: int | None) -> None:
+    """The steps before the one that raised `error` are taken, and the run is held at that one, which the issue names.
+    Where that cannot be (it was no step that failed, or it fails in another way) it is held where it stood."""
+    if seq is not None:
+        try:
+            with session.begin_nested():
+                Batch(session, [row], now, broken=(seq, error)).go()
+            return
+        except Exception as again:
+            if is_the_databases(again):
+                raise
+    hold_broken(session, row, error, now)
+
+
 class Batch:
     """Some due runs, taken through their steps together."""
 
-    def __init__(self, session: Session, rows: Sequence[Any], now: datetime) -> None:
-        """`rows` as `claims.claim` gives them."""
-        self.session, self.now = session, now
+    def __init__(
+        self, session: Session, rows: Sequence[Any], now: datetime, broken: tuple[int, Exception] | None = None
+    ) -> None:
+        """`rows` as `claims.claim` gives them. `broken`: the visit (`seq`) of the only run that is known to fail."""
+        self.session, self.now, self.broken = session, now, broken
+        self.taking: int | None = None  # the visit that is being made, while it is
         self.connection = session.connection()
         self.business: Company = company(session)
         self.persons = people(session, {row[2] for row in rows})
@@ -146,7 +172,12 @@ class Batch:
                 assert run.step_id is not None
                 groups[(run.program.version_id, run.step_id)].append(run)
             for (_, step_id), group in groups.items():
-                self._take(group[0].program, step_id, group)
+                self.taking = group[0].seq
+                if self.broken is not None and self.taking == self.broken[0]:
+                    hold_alone(group[0], self.broken[1])
+                else:
+                    self._take(group[0].program, step_id, group)
+                self.taking = None
         self._write()
 
     def _begin_under_live(self) -> None:
@@ -322,6 +353,7 @@ class Batch:
         return kept
 
     def _write(self) -> None:
+        go_by_on_error(self.session, self.runs, self.now)
         if self.messages:
             store_messages(self)
         trace = [row for run in self.runs for row in run.trace]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,8 +17,10 @@ from panel.contacts.models import Contact
 from panel.db import connection_of
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
-from panel.journeys.engine.runs import Run
+from panel.journeys.engine.runs import MAX_STEPS_AT_ONCE, Run
 from panel.journeys.models import Enrolment
+from panel.messages.models import Message
+from panel.timeline.operations import NewEvent, record_many
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,76 @@ def hold_alone(run: Run, error: Exception) -> None:
     """Hold one run of a batch; what it did before in this batch stays."""
     log.error("run %s of %s held", run.id, run.journey_id, exc_info=error)
     run.hold("held_error", error=_words(error))
+
+
+FAILED_SENTENCES = {
+    "continue": N_(
+        "%(journey)s, step %(step)s could not be carried out and was left out, as on_error says: %(error)s. Mend it for"
+        " those who come after."
+    ),
+    "stop": N_(
+        "%(journey)s, step %(step)s could not be carried out, and contacts left the journey there, as on_error says:"
+        " %(error)s. Mend it for those who come after."
+    ),
+}
+
+
+def go_by_on_error(session: Session, runs: Sequence[Run], now: datetime) -> None:
+    """Whose step says `on_error: continue` or `stop` is not held by what goes wrong there: it goes on, or leaves. The
+    trace, the ledger and an issue tell."""
+    for run in runs:
+        if run.status != "held" or run.hold_code is None or run.steps_taken >= MAX_STEPS_AT_ONCE:
+            continue
+        policy = run.step.get("on_error") or "hold"
+        if policy == "hold":
+            continue
+        code, params = run.hold_code, run.hold_params
+        what = next((str(value) for value in params.values() if value), code)
+        raise_issue(
+            session,
+            f"step_failed:{run.journey_id}:{run.step_id}:{code}"[:200],
+            code="step_failed",
+            sentence=FAILED_SENTENCES[policy],
+            params={"journey": run.journey_id, "step": run.step_id, "error": what},
+            severity="warning",
+            journey_id=run.journey_id,
+            step_id=run.step_id,
+            now=now,
+        )
+        _give_up_its_messages(session, run, now)
+        run.status, run.reason, run.hold_code, run.settled = "active", None, None, False
+        if policy == "stop":
+            run.note("failed", now, code=code, error=what)
+            run.end("error", "step_failed", now, because=code)
+        else:
+            run.finish("failed", now, code=code, error=what)
+            if not run.settled:
+                run.stand(now)
+
+
+def _give_up_its_messages(session: Session, run: Run, now: datetime) -> None:
+    """What this visit of the step had planned and could not write is left out, and the timeline says so."""
+    visit = f"enrolment:{run.id}:{run.seq}"
+    rows = connection_of(session).execute(
+        update(Message)
+        .where(
+            Message.enrolment_id == run.id,
+            Message.status == "held",
+            or_(Message.dedupe_key == visit, Message.dedupe_key.startswith(f"{visit}:", autoescape=True)),
+        )
+        .values(status="skipped")
+        .returning(Message.id, Message.channel, Message.reason)
+    )
+    record_many(
+        session,
+        [
+            NewEvent(
+                run.contact_id, "message_skipped", now, {"channel": channel, "reason": reason}, source="journeys",
+                message_id=id_, enrolment_id=run.id, starts_journeys=False,
+            )
+            for id_, channel, reason in rows.all()
+        ],
+    )  # fmt: skip
 
 
 def hold_broken(session: Session, row: Any, error: Exception, now: datetime) -> None:

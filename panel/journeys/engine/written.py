@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from panel.i18n import N_
 from panel.issues.operations import raise_issue
 from panel.journeys.engine.claiming import Claimed
 from panel.journeys.engine.marking import skipped
+from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment
 from panel.messages import skeletons
 from panel.messages.models import Message
@@ -108,7 +109,13 @@ def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
     ).rowcount
     if not changed:
         return
-    if held:
+    if held and _goes_by_on_error(session, row):
+        connection.execute(
+            update(Enrolment)
+            .where(Enrolment.id == row["enrolment_id"], Enrolment.status == "active")
+            .values(due_at=now)  # it looks at its message, and does as its step says
+        )
+    elif held:
         issue = raise_issue(
             session,
             f"{outcome.code}:{row['journey_id']}:{row['step_id']}:{outcome.detail}"[:200],
@@ -126,3 +133,11 @@ def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
         )
     else:
         skipped(session, [(row, code, {})], now)
+
+
+def _goes_by_on_error(session: Session, row: Mapping[str, Any]) -> bool:
+    """Whether the step of a message wants no one held by a mistake (see `holding.go_by_on_error`)."""
+    version_id = session.scalar(select(Enrolment.version_id).where(Enrolment.id == row["enrolment_id"]))
+    program = programs(session, {version_id}).get(version_id) if version_id is not None else None
+    step = program.steps.get(row["step_id"] or "") if program is not None else None
+    return step is not None and (step.get("on_error") or "hold") != "hold"

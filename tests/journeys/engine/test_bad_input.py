@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from panel.contacts.memberships import add_tag
+from panel.contacts.memberships import add_tag, create_list
+from panel.contacts.typed import create_field
 from panel.db import reading
 from panel.errors import UserError
 from panel.issues.models import Issue
@@ -147,3 +148,47 @@ series:
     world.do(lambda session: setattr(session.get_one(Journey, "series"), "state", "ended"))
     with reading() as session:
         refuse_if_used(session, "tag", "vip")
+
+
+BROKEN = {
+    "send: nowhere": "nowhere",
+    "send: {text: 'Your code is [[code]]', via: email}": "code",
+    "add_to_list: Nobody": "Nobody",
+    "start_journey: vanished": "vanished",
+    "call: nobody.does_this": "nobody.does_this",
+}
+
+
+def test_on_error_continue_goes_on_without_what_cannot_be_carried_out_and_issues_tell(world: World) -> None:
+    world.do(create_field, "code", now=world.now)
+    steps = "".join(
+        f"    - {broken}\n      id: broken_{n}\n      on_error: continue\n" for n, broken in enumerate(BROKEN)
+    )
+    contact = start(world, steps + "    - {note: after, id: after}\n")
+    world.play(timedelta(days=1))
+    assert [one.status for one in world.runs()] == ["finished"]
+    assert world.trace() == [*((f"broken_{n}", "failed") for n in range(5)), ("after", "done")]
+    told = {one.step_id: one.params["error"] for one in world.rows(Issue, code="step_failed")}
+    assert all(name in told[f"broken_{n}"] for n, name in enumerate(BROKEN.values()))
+    assert [one.status for one in world.messages()] == ["skipped"]
+    assert world.timeline(contact).count("message_skipped") == 1
+
+
+def test_on_error_stop_lets_a_contact_leave_where_a_step_cannot_be_carried_out(world: World) -> None:
+    world.do(create_field, "code", now=world.now)
+    start(world, "    - send: {text: 'Your code is [[code]]', via: email}\n      id: broken\n      on_error: stop\n")
+    world.play(timedelta(days=1))
+    assert [(one.status, one.reason) for one in world.runs()] == [("error", "step_failed")]
+    assert world.trace() == [("broken", "failed")]
+    assert "broken" in issues(world)["step_failed"]
+
+
+def test_a_step_that_breaks_is_named_and_those_before_it_are_done(world: World) -> None:
+    start(world, "    - {note: hello, id: hello}\n    - {add_to_list: Nobody, id: enlist}\n    - {note: x, id: bye}\n")
+    world.work()
+    assert "enlist" in issues(world)["held_error"]
+    assert world.trace() == [("hello", "done")]
+    world.do(create_list, "Nobody", now=world.now)
+    world.do(retry, [one.id for one in world.runs(status="held")], now=world.now)
+    world.work()
+    assert world.trace() == [("hello", "done"), ("enlist", "done"), ("bye", "done")]
