@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from panel.db import writing
+from panel.journeys.engine import disk
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -23,13 +24,18 @@ def persist(write: Callable[[Session], T], within: Callable[[], AbstractContextM
 
     `within` is `reading` for what only reads on behalf of what we hold."""
     pause = 0.05
+    failed: str | None = None
     while True:
         try:
             with within() as session:
-                return write(session)
+                done = write(session)
+            if failed is not None:
+                disk.tell(failed)
+            return done
         except DBAPIError as error:
             if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
                 raise
+            failed = disk.failure(error) or failed
             log.warning("the database asks us to wait: %s", error.orig)
             time.sleep(pause)
             pause = min(pause * 2, 5.0)

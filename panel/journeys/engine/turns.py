@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
 
+from panel.journeys.engine import disk
+
 log = logging.getLogger(__name__)
 TRIES = 5
 
@@ -38,12 +40,17 @@ def uncollected() -> Iterator[None]:
 
 
 def retried(step: Callable[[], int]) -> int:
+    failed: str | None = None
     for attempt in range(TRIES):
         try:
-            return step()
+            done = step()
+            if failed is not None:
+                disk.tell(failed)
+            return done
         except OperationalError as error:
             if attempt == TRIES - 1 or error.connection_invalidated:
                 raise
+            failed = disk.failure(error) or failed
             log.info("the database asked to try again: %s", error.orig)
             time.sleep(0.05 * 2**attempt)
     return 0
