@@ -39,10 +39,11 @@ def vocabulary(session: Session) -> Vocabulary:
     return Vocabulary(
         channels=tuple(plugins.channels()),
         events=events,
+        history=tuple(one.name for one in (*types.all(), *plugins.event_types()) if not one.starts),
         lists=tuple(session.scalars(select(ContactList.name))),
         tags=tuple(session.scalars(select(Tag.name))),
         fields={
-            field.name: FieldInfo(tuple(field.names()), field.type, field.name in _ALWAYS)
+            field.name: FieldInfo(tuple(field.names()), field.type, field.name in _ALWAYS, field.writable)
             for field in all_fields(session)
         },
         templates=_templates(session),

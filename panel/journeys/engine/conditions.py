@@ -421,10 +421,17 @@ def _day(value: Any) -> date | None:
 
 
 def _same(left: Any, right: Any) -> bool:
+    """Numbers are the same however they are written; what is written like a code ("007") is one, and not the 7."""
+    is_code = isinstance(left, str) and isinstance(right, str) and (_looks_coded(left) or _looks_coded(right))
     left_number, right_number = number(left), number(right)
-    if left_number is not None and right_number is not None:
+    if not is_code and left_number is not None and right_number is not None:
         return left_number == right_number
     return _folded(left) == _folded(right)
+
+
+def _looks_coded(text: str) -> bool:
+    written = text.strip().translate(_DIGITS)
+    return len(written) > 1 and written[0] == "0" and written.isdigit()
 
 
 def _folded(value: Any) -> str:

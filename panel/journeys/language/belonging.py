@@ -91,6 +91,8 @@ def _trigger(checker: Checker, trigger: Values) -> None:
         checker.key(trigger, "manual", "only_yes", key="manual")
     if trigger.get("contact_created") is False:
         checker.key(trigger, "contact_created", "only_yes", key="contact_created")
+    if trigger.get("event") in checker.vocabulary.history:
+        checker.key(trigger, "event", "event_is_history", name=trigger["event"])
     if (
         "every" in trigger.node.entries
         and "date" not in trigger.node.entries

@@ -312,6 +312,8 @@ class Checker:
         if key is None:
             guess = self.source.guess(entry.written, self.vocabulary.names("field"))
             self.source.add("unknown_field", entry.start, entry.end, path, guess, name=entry.written)
+        elif (info := (self.vocabulary.fields or {}).get(key)) is not None and not info.settable:
+            self.source.add("field_not_settable", entry.start, entry.end, path, name=entry.written)
         return key or entry.written
 
     def empty(self, entry: Entry, path: str) -> bool:

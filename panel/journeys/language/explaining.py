@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from panel.journeys.language.reading import Source
 
 _TEXT_START = re.compile(r"^(?:[^#\"']*?[:\-,\[{]\s+)?(\[\[|\{\{|[@`%!&*?|>\[{])")
+_MERGE_IN_BRACES = re.compile(r"[:,{]\s+(\[\[|\{\{)([^,}]*)")
 _KEYS = frozenset(key for shape in FORMS.values() for key in shape.keys)
 _MOST_LETTERS = 400  # lines are cut: nobody needs a hint from the middle of a megabyte
 _SAYINGS = [
@@ -56,6 +57,12 @@ def explain(source: Source, error: yaml.YAMLError, skipped: int) -> None:
             source.add("unclosed_bracket", last, last + 1)
             return
     if code == "unclosed_bracket":
+        line = source.position(index)[0]
+        merged = _MERGE_IN_BRACES.search(source.line_text(line)[:_MOST_LETTERS])
+        if merged:
+            start, end = (source.line_start(line) + place for place in (merged.start(1), merged.end()))
+            source.add("needs_quotes", start, end, "", quoted(merged[1] + merged[2]), mark=merged[1])
+            return
         index = opened_at
     if code == "tag":
         words = source.text[index : index + 40].split()

@@ -368,6 +368,16 @@ _error(
     N_("Correct the name; the help lists the events of the panel and of each plugin."),
 )
 _error(
+    "event_is_history",
+    N_("“%(name)s” is kept on the timeline, but no journey starts, stops or goes on by it."),
+    N_("Use another event, or ask in a condition: {happened: …}, {in_journey: …}, {message: …, was: …}."),
+)
+_error(
+    "field_not_settable",
+    N_("The field “%(name)s” cannot be set here."),
+    N_("For the score use the step “score”; what the panel makes by itself stays as it is."),
+)
+_error(
     "unknown_event_field", N_("The event “%(event)s” has no field “%(name)s”."), N_("Correct the name of the field.")
 )
 _error(

@@ -26,11 +26,13 @@ def fold(name: str) -> str:
 @dataclass(frozen=True)
 class FieldInfo:
     """A field of the contact. `names` are all its names (key, labels and aliases in every language); `always` says
-    that it always has a value; `type` is that of the field (text, number, date, ...)."""
+    that it always has a value; `type` is that of the field (text, number, date, ...); `settable` False: no step sets
+    it."""
 
     names: tuple[str, ...] = ()
     type: str = "text"
     always: bool = False
+    settable: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Vocabulary:
 
     channels: Collection[str] | None = None
     events: Mapping[str, Collection[str] | None] | None = None
+    history: Collection[str] = ()  # those of the events that wake no journey
     lists: Collection[str] | None = None
     tags: Collection[str] = ()
     fields: Mapping[str, FieldInfo] | None = None

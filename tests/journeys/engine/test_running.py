@@ -286,3 +286,25 @@ series:
     assert world.timeline(dana).count("tag_added") == 0
     world.play(timedelta(days=3))
     assert [(one.status, one.reason) for one in world.runs()] == [("stopped", "stopped")]
+
+
+def test_the_paid_invoice_7_does_not_end_the_reminders_of_007(world: World) -> None:
+    world.publish("""
+invoices:
+  name: Invoices
+  purpose: service
+  start_when: [{event: invoice_overdue}]
+  one_per: event.number
+  re_enter: always
+  stop_when: [{event: invoice_paid, where: [{field: event.number, is: run.number}]}]
+  review_after: 1 year
+  steps: [{wait: 7 days}]
+""")
+    dana = world.contact()
+    for number in ("007", "7", 8):
+        world.event(dana, "invoice_overdue", number=number)
+    world.play(timedelta(days=1))
+    for number in ("7", 8.0):
+        world.event(dana, "invoice_paid", number=number)
+    world.work()
+    assert {one.entry_key: one.status for one in world.runs()} == {"007": "active", "7": "stopped", "8": "stopped"}

@@ -20,13 +20,16 @@ def vocabulary() -> Vocabulary:
             "order_paid": ("order_number", "amount"),
             "link_clicked": ("url",),
             "list_joined": ("list",),
+            "journey_ended": ("journey",),
             "accounting.invoice_paid": ("invoice_number",),
         },
+        history=("journey_ended",),
         lists=("Newsletter",),
         fields={
             "first_name": FieldInfo(("first name", "שם פרטי", "نام")),
             "birthday": FieldInfo(("birthday",), "date"),
             "age": FieldInfo(("age",), "number"),
+            "score": FieldInfo(("score",), "number", settable=False),
         },
         templates={
             **dict.fromkeys(("hello", "again", "a", "b"), both),
