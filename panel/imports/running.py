@@ -13,9 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.consent.models import Consent
+from panel.contacts.models import Contact, ContactAddress
 from panel.contacts.queries import custom_fields, region
+from panel.db import look_at, writing
 from panel.db import reading as reading_session
-from panel.db import writing
 from panel.errors import Problem, UserError
 from panel.i18n import use_language
 from panel.imports import errorfile
@@ -25,6 +27,7 @@ from panel.imports.rows import Person, Plan
 from panel.imports.rules import Rules, guess_day_order, read_rules
 from panel.imports.writing import Batch, Outcome
 from panel.staff.models import User
+from panel.timeline.models import Event
 
 BATCH = 1000
 SAMPLE_FOR_DAYS = 2000
@@ -172,6 +175,8 @@ def _one_batch(import_id: int, instance: Path, batch_size: int) -> bool:
             task.state = "done"
             task.finished_at = now
             task.rows_total = task.rows_done
+            if task.rows_done >= batch_size:
+                look_at(session, Contact, ContactAddress, Consent, Event)
             return False
         task.rows_total = max(task.rows_total, task.rows_done)
     return True

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from panel import clock
 from panel.consent import operations as consent
@@ -314,6 +314,16 @@ def test_five_thousand_rows_from_excel_in_hebrew_and_persian(run, session):
 
 
 @pytest.mark.databases("postgresql")
+def test_after_a_large_file_the_database_knows_how_much_is_in_its_tables(run, session):
+    people = [PEOPLE[0], *([f"דנה {n}", "לוי", "", f"dana{n}@shop.co.il", ""] for n in range(running.BATCH + 1))]
+    run(csv_of(people))
+    if session.get_bind().dialect.name == "postgresql":
+        known = "SELECT reltuples FROM pg_class WHERE relname = 'contact_addresses'"
+    else:
+        known = "SELECT max(CAST(stat AS INTEGER)) FROM sqlite_stat1 WHERE tbl = 'contact_addresses'"
+    assert session.scalar(text(known)) == running.BATCH + 1
+
+
 def test_naughty_strings_and_formulas_come_through_as_they_are(run, instance, session):
     path = CORPORA / "strings" / "blns.json"
     if not path.exists():
