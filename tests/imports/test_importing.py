@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
+from sqlalchemy import text as sql
 
 from panel import clock
 from panel.consent import operations as consent
@@ -321,7 +322,7 @@ def test_after_a_large_file_the_database_knows_how_much_is_in_its_tables(run, se
         known = "SELECT reltuples FROM pg_class WHERE relname = 'contact_addresses'"
     else:
         known = "SELECT max(CAST(stat AS INTEGER)) FROM sqlite_stat1 WHERE tbl = 'contact_addresses'"
-    assert session.scalar(text(known)) == running.BATCH + 1
+    assert session.scalar(sql(known)) == running.BATCH + 1
 
 
 def test_naughty_strings_and_formulas_come_through_as_they_are(run, instance, session):
