@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from panel import config as configuration
 from panel.bare import bare_app
-from panel.jobs import ticker, work
+from panel.jobs import ticker, versions, work
 from panel.jobs.broker import redis_url
 from panel.jobs.heartbeats import Heart
 from panel.journeys.engine import marks
@@ -35,8 +35,10 @@ def main(arguments: list[str]) -> int:
         with app.app_context():
             yield
 
-    # Before anything is done: a restored database must not send what its lost time has sent already.
     with app.app_context():
+        if code := versions.settle():
+            return code
+        # Before anything is done: a restored database must not send what its lost time has sent already.
         marks.look(config.instance)
     if kind == "ticker":
 
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
     else:
         sys.stderr.write(f"usage: python -m panel.worker worker|ticker [NUMBER], not {kind!r}\n")
         return 2
-    return 0
+    return versions.code()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,11 @@ import click
 @click.command()
 @click.argument("number", default="")
 def command(number: str) -> None:
-    """Run one worker until it is stopped. NUMBER names it in the list of processes; the default is its process id."""
+    """Run one worker until it is stopped. NUMBER names it in the list of processes; the default is its process id.
+
+    It waits for `panel db upgrade` when it is newer than the database's tables, and ends with exit code 75 when they
+    have become newer than it is: let the service manager start it again (systemd: Restart=always, RestartSec=1).
+    """
     replace_by("worker", number)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from panel import clock
 from panel.db import db, writing
-from panel.jobs import heartbeats
+from panel.jobs import heartbeats, versions
 from panel.jobs.bells import ring
 from panel.jobs.drains import DRAINS, Drain
 
@@ -75,13 +75,14 @@ def run(
     around: Callable[[], AbstractContextManager[Any]],
     each_tick: Callable[[], None] = lambda: None,
 ) -> None:
-    """Tick until SIGTERM or SIGINT. `each_tick` is called in an application context after each look."""
+    """Tick until SIGTERM or SIGINT, or until the tables have moved (see `versions`). `each_tick` is called in an
+    application context after each look."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     ticker, heart = Ticker(url, workers, around), heartbeats.Heart("ticker", number, around)
     tidy_at = 0.0
-    while not stop.is_set():
+    while not stop.is_set() and not _have_moved(around):
         found = ticker.tick()
         heart.beat(due={name: count for name, count in found.items() if count})
         _guarded(around, each_tick)
@@ -90,6 +91,11 @@ def run(
             _tidy(around)
         stop.wait(TICK_SECONDS)
     heart.stop()
+
+
+def _have_moved(around: Callable[[], AbstractContextManager[Any]]) -> bool:
+    with around():
+        return versions.have_moved()
 
 
 def _guarded(around: Callable[[], AbstractContextManager[Any]], each_tick: Callable[[], None]) -> None:

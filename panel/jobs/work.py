@@ -15,7 +15,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.worker.base import StopRequested, WorkerStatus
 
-from panel.jobs import bells, drains
+from panel.jobs import bells, drains, versions
 from panel.jobs.broker import connect_waiting
 from panel.jobs.heartbeats import Heart
 from panel.jobs.rings import QUEUE, Ring, RingQueue
@@ -42,7 +42,7 @@ def turn(drain: drains.Drain, argument: str = "", *, seconds: float = drains.TUR
     arguments = (argument,) if argument else ()
     end = time.monotonic() + seconds
     slices = 0
-    while not stopping():
+    while not stopping() and not versions.have_moved():
         more = function(min(drains.SLICE_SECONDS, max(0.1, end - time.monotonic())), *arguments)
         slices += 1
         if not more or time.monotonic() >= end:
@@ -95,6 +95,9 @@ class Worker(SimpleWorker):
         self.connection.delete(bells.mark_key(job.kwargs["name"], job.kwargs["argument"], job.kwargs["slot"]))
         with self.around():
             super().execute_job(job, queue)
+        if versions.code():
+            _stopping.set()
+            self._stop_requested = True
 
     def request_stop(self, signum: int, frame: Any) -> None:
         _stopping.set()

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
 from panel.db import write_intent
 
@@ -37,8 +36,17 @@ def upgrade(engine: Engine) -> None:
 def level(engine: Engine) -> str | None:
     """The revision the database is at; None when it is empty."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        # Not by alembic's own context, which says something in the log each time: workers ask all the time.
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        level: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return level
 
 
 def newest() -> str | None:
     return ScriptDirectory.from_config(settings()).get_current_head()
+
+
+def revisions() -> list[str]:
+    """All revisions that this code knows, the newest first."""
+    return [one.revision for one in ScriptDirectory.from_config(settings()).walk_revisions()]

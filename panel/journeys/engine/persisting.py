@@ -12,8 +12,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from panel.db import writing
+from panel.jobs import versions
 from panel.journeys.engine import disk
 
+TRIES_AFTER_MOVE = 5
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,9 @@ def persist(write: Callable[[Session], T], within: Callable[[], AbstractContextM
     """One writing transaction, however long the database takes to come back: what a provider answered must not be
     lost, and what we hold must not stay behind. `write` may be called again after a commit whose answer was lost.
 
-    `within` is `reading` for what only reads on behalf of what we hold."""
-    pause = 0.05
+    `within` is `reading` for what only reads on behalf of what we hold. Raises what the database said when its tables
+    have moved to another version: it may never say anything else, and the wire journal knows what was handed over."""
+    pause, tries = 0.05, TRIES_AFTER_MOVE
     failed: str | None = None
     while True:
         try:
@@ -34,6 +37,9 @@ def persist(write: Callable[[Session], T], within: Callable[[], AbstractContextM
             return done
         except DBAPIError as error:
             if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+                raise
+            tries -= versions.have_moved()
+            if not tries:
                 raise
             failed = disk.failure(error) or failed
             log.warning("the database asks us to wait: %s", error.orig)
