@@ -71,6 +71,15 @@ FIELDS = (
         ltr=True,
     ),
     SettingField(
+        "per_minute",
+        N_("Mails per minute at most"),
+        "number",
+        N_("What your provider allows (Microsoft 365: 30). Empty: no limit."),
+        shown_if=("delivery", "smtp"),
+        minimum=1,
+        maximum=60_000,
+    ),
+    SettingField(
         "return_path",
         N_("Returned mail goes to"),
         "email",
@@ -121,6 +130,7 @@ class Account:
     dkim_domain: str = ""
     dkim_selector: str = ""
     dkim_key: str = ""
+    per_minute: int | None = None
     is_mailbox: bool = True
 
     @property
@@ -170,6 +180,7 @@ def account_from(settings: Mapping[str, Any], company: Mapping[str, str]) -> Acc
         user=text("user"),
         password=str(settings.get("password") or ""),
         certificate=text("certificate"),
+        per_minute=int(settings.get("per_minute") or 0) or None,
         is_mailbox=False,
         **common,  # type: ignore[arg-type]
     )

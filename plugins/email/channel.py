@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -39,6 +40,8 @@ class EmailChannel:
         self._client: Client | None = None
         self._client_of: tuple[int, Account] | None = None
         self._signer: tuple[Account, dkim.Signer] | None = None
+        if per_minute := account_from(ctx.settings(), {}).per_minute:
+            self.facts = replace(self.facts, rate=per_minute / 60)
 
     def account(self) -> Account:
         return account_from(self._ctx.settings(), self._ctx.company())

@@ -27,8 +27,8 @@ from panel.messages.models import Message
 
 # Nothing is decided by these.
 LEFT_OUT = frozenset(
-    {"alembic_version", "audit_entries", "contact_merges", "heartbeats", "id_counters", "imported_contacts", "imports",
-     "issues", "journey_files", "simulations", "skeletons", "tracking_hits"}
+    {"alembic_version", "audit_entries", "channel_lines", "contact_merges", "heartbeats", "id_counters",
+     "imported_contacts", "imports", "issues", "journey_files", "simulations", "skeletons", "tracking_hits"}
 )  # fmt: skip
 # Rows of a run, which carry no contact themselves.
 OF_RUNS = {"step_runs": "enrolment_id"}
