@@ -1,4 +1,5 @@
-"""Templates: named texts in versions that never change. A message keeps the version it was planned with."""
+"""Templates: named texts in versions that never change. A journey's message follows the newest one until it is written;
+what has been written keeps its version for ever."""
 
 from __future__ import annotations
 
@@ -6,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from panel import clock
 from panel.contacts.search import fold, strip_marks
 from panel.errors import UserError
 from panel.i18n import N_
-from panel.messages.models import Template, TemplateForm, TemplateVersion
+from panel.messages.models import Message, Template, TemplateForm, TemplateVersion
 from panel.sdk.channels import TemplateContent
 
 NAME_LENGTH = 160
@@ -82,8 +83,26 @@ def save_template(
         session.flush()
         template.current_version_id = version.id
         template.updated_at = moment
+        _reach_those_that_wait(session, template.id, version.id)
     session.flush()
     return template
+
+
+def _reach_those_that_wait(session: Session, template_id: int, version_id: int) -> None:
+    """A corrected text reaches everybody whose message has not been written yet: those of journeys, that wait for
+    their hour or are held by a mistake in the old text. What a person has looked at and sent stays as it was."""
+    versions = select(TemplateVersion.id).where(TemplateVersion.template_id == template_id)
+    session.execute(
+        update(Message)
+        .where(
+            Message.status.in_(("queued", "held")),
+            Message.enrolment_id.is_not(None),
+            Message.template_version_id.in_(versions),
+            Message.skeleton.is_(None),
+        )
+        .values(template_version_id=version_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def archive_template(session: Session, template_id: int, *, now: datetime | None = None) -> None:

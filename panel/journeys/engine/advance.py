@@ -229,7 +229,7 @@ class Batch:
             if flips:
                 self._flips[run.id] = min(flips)
             goal = run.program.resolved.get("goal") or {}
-            reached = reached_goal(goal, facts, run) if goal else None
+            reached = reached_goal(goal, facts) if goal else None
             if not reached:
                 continue
             if goal.get("stay"):
@@ -438,11 +438,12 @@ def stopped_by(program: Program, facts: Facts, since: datetime) -> dict[str, Any
     return None
 
 
-def reached_goal(goal: Mapping[str, Any], facts: Facts, run: Run) -> dict[str, Any] | None:
+def reached_goal(goal: Mapping[str, Any], facts: Facts) -> dict[str, Any] | None:
     """The event that fulfils the goal, with the amount it adds, or None."""
-    limit = add(run.entered_at, goal["within"], run.zone) if goal.get("within") else None
+    assert facts.entered_at is not None
+    limit = add(facts.entered_at, goal["within"], facts.zone) if goal.get("within") else None
     for event in facts.history:
-        if event.kind != goal["event"] or event.occurred_at < run.entered_at:
+        if event.kind != goal["event"] or event.occurred_at < facts.entered_at:
             continue
         if limit is not None and event.occurred_at > limit:
             continue

@@ -17,7 +17,7 @@ from panel.consent.resting import Resting, resting_many
 from panel.contacts.models import Contact
 from panel.contacts.sets import among
 from panel.db import connection_of, rows_of, table_of
-from panel.journeys.engine.advance import started_at, stopped_by
+from panel.journeys.engine.advance import reached_goal, started_at, stopped_by
 from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, judge, needs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, people, zone_of
 from panel.journeys.engine.programs import Program, programs
@@ -113,6 +113,10 @@ def _about_the_run(
         return Decision("wait", "source_stale", now + LOOK_AGAIN, detail={"condition": error.tree})
     if stopped is not None:
         return Decision("end", "stopped", detail=stopped)
+    goal = program.ending_goal
+    reached = reached_goal(goal, facts) if goal else None
+    if reached is not None:
+        return Decision("end", "stopped", detail=reached, ends="goal")
     if program.resolved.get("exclude_if"):
         tree = judge(program.resolved["exclude_if"], facts)
         if tree["result"] is None:
@@ -162,11 +166,13 @@ def _facts(
     persons: Mapping[int, Person],
     business: Company,
 ) -> dict[int, Facts]:
-    """What exclude_if and stop_when look at, for the messages that have a run."""
+    """What exclude_if, stop_when and the goal look at, for the messages that have a run."""
     wanted = Needs()
     for program in known.values():
         wanted.add(needs(program.resolved.get("exclude_if")))
         wanted.add(Needs(kinds={trigger.kind for trigger in program.stops}))
+        if program.ending_goal:
+            wanted.kinds.add(program.ending_goal["event"])
         for raw in program.stop_conditions:
             wanted.add(needs(raw["if"]))
     if wanted == Needs():

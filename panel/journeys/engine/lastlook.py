@@ -19,11 +19,12 @@ REFUSALS = {"opted_out", "contact_erased"}
 
 
 def touched_since(session: Session, messages: Sequence[Mapping[str, Any]], since: datetime) -> set[int]:
-    """The contacts of these messages that a stop of their journey or a refusal was reported for since then."""
+    """The contacts of these messages to whom a stop or the goal of their journey, or a refusal, happened since then."""
     runs = [one["enrolment_id"] for one in messages if one["enrolment_id"]]
     versions = select(Enrolment.version_id).where(among(session, Enrolment.id, runs)).distinct()
     known = programs(session, set(connection_of(session).execute(versions).scalars()) if runs else set()).values()
     kinds = REFUSALS | {trigger.kind for program in known for trigger in program.stops}
+    kinds |= {program.ending_goal["event"] for program in known if program.ending_goal}
     rows = connection_of(session).execute(
         select(Event.contact_id)
         .where(

@@ -160,7 +160,7 @@ def not_now(session: Session, one: Claimed, decision: Decision, now: datetime) -
     )
     skipped(session, [(row, decision.reason or "", decision.detail)], now)
     if decision.verdict == "end" and row["enrolment_id"]:
-        ended = "excluded" if decision.reason == "excluded" else "stopped"
+        ended = decision.ends or ("excluded" if decision.reason == "excluded" else "stopped")
         end_runs(session, [row["enrolment_id"]], ended, ended, now, detail={row["enrolment_id"]: dict(decision.detail)})
 
 

@@ -132,6 +132,12 @@ class Program:
         return found
 
     @cached_property
+    def ending_goal(self) -> Mapping[str, Any] | None:
+        """The goal, if reaching it ends the run."""
+        goal: Mapping[str, Any] | None = self.resolved.get("goal")
+        return goal if goal and not goal.get("stay") else None
+
+    @cached_property
     def awaited(self) -> dict[str, list[Trigger]]:
         """Per wait_for and reach step, the events that end it."""
         keys = {"wait_for": "triggers", "reach": "or_until"}

@@ -31,13 +31,15 @@ LOOK_AGAIN = timedelta(minutes=10)  # for what a person has to put right
 
 @dataclass(frozen=True)
 class Decision:
-    """`go`; `wait` until `not_before`; `skip` or `cancel` with a reason; `end` ends the run too (stopped, excluded)."""
+    """`go`; `wait` until `not_before`; `skip` or `cancel` with a reason; `end` ends the run too (stopped, excluded, or
+    what `ends` says)."""
 
     verdict: Verdict
     reason: str | None = None
     not_before: datetime | None = None
     address: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    ends: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
+from panel import clock
 from panel.contacts.memberships import add_tag, create_list, join_list, leave_list
 from panel.contacts.models import Contact
 from panel.contacts.operations import add_address, set_field
 from panel.contacts.scores import change_scores
 from panel.contacts.typed import create_field
+from panel.journeys.engine.deliver import deliver
 from panel.journeys.models import StepRun
+from panel.messages.models import Message
 from tests.journeys.engine.world import World
 
 WELCOME = """
@@ -81,6 +85,19 @@ def test_the_goal_ends_the_run_and_cancels_what_is_queued(world: World) -> None:
     [run] = world.runs()
     assert (run.status, run.reason) == ("goal", "goal")
     assert len(world.sent()) == 1
+
+
+def test_a_goal_that_nobody_has_routed_yet_keeps_the_message_back(world: World) -> None:
+    set_up(world)
+    contact = enter(world)
+    world.play(timedelta(days=2))
+    world.do(lambda session: session.execute(update(Message).values(status="queued", sent_at=None, wire_at=None)))
+    world.event(contact, "order_paid", amount="100")
+    with clock.hold(world.now):
+        deliver("email")
+    [run] = world.runs()
+    assert (run.status, run.reason) == ("goal", "goal")
+    assert {(one.status, one.reason) for one in world.messages()} == {("cancelled", "stopped")}
 
 
 def test_leaving_the_list_stops_at_once(world: World) -> None:

@@ -17,6 +17,7 @@ from panel.journeys.engine import verbs
 from panel.journeys.engine.advance import advance
 from panel.journeys.models import Journey
 from panel.messages.models import Message
+from panel.messages.templates import Form, save_template
 from panel.sdk.channels import Deferred, Failed, Outgoing, Sent, Unknown
 from panel.sdk.errors import Misconfigured, TryLater
 from tests.journeys.engine.world import World
@@ -107,6 +108,15 @@ def test_messages_of_all_journeys_count_against_a_limit(world: World) -> None:
     assert world.do(start_by_hand, contact, "other", now=world.now).code == "entered"
     world.work()
     assert len(world.sent()) == 1
+
+
+def test_a_corrected_text_reaches_those_whose_message_waits_for_its_hour(world: World) -> None:
+    world.now = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+    set_up(world, HOURS)
+    world.work()
+    world.do(save_template, "bill", [Form("email", subject="bill", text="[[first name]], the bill is 5")])
+    world.play(timedelta(hours=7))
+    assert world.sent() == ["bill\nDana, the bill is 5"]
 
 
 def test_too_late_is_skipped_and_the_journey_goes_on(world: World) -> None:
