@@ -51,6 +51,11 @@ def _about_everybody(checker: Checker, journey: Values, program: Program) -> Non
 
 
 def _about_time(checker: Checker, journey: Values, program: Program, today: date | None) -> None:
+    for trigger in program["start_when"]:
+        if trigger["on"] in ("date", "schedule") and trigger["every"] and program["re_enter"]["mode"] == "never":
+            every = trigger["every"]
+            checker.key(journey, "re_enter" if "re_enter" in journey else "start_when", "comes_once", every=every)
+            break
     review, ends = program["review_after"], program["ends_on"]
     if not ends:
         days = approximate_days(review["after"]) if review["after"] else 0

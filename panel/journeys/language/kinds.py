@@ -511,6 +511,11 @@ _warning(
     N_("The journey ended on %(date)s: nobody can enter."),
     N_("Choose a later date or delete “ends_on”."),
 )
+_warning(
+    "comes_once",
+    N_("It comes round every %(every)s, but each contact is taken in only once."),
+    N_("Write “re_enter: always” if everybody is meant every time."),
+)
 _warning("unreachable_step", N_("No contact can ever reach this step."), N_("Move it before the “stop”, or delete it."))
 _warning(
     "unknown_person",
