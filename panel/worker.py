@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
     number = arguments[1] if len(arguments) > 1 else str(os.getpid())
     lifeline.hold()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its own parts
     config = configuration.load()
     app = bare_app(config)
 

@@ -85,6 +85,11 @@ class Worker(SimpleWorker):
         super().heartbeat(timeout, pipeline)
         if self.heart is not None:
             self.heart.beat(jobs=self.successful_job_count, failed=self.failed_job_count)
+        if self._state != WorkerStatus.BUSY:
+            with self.around():
+                if versions.have_moved():
+                    _stopping.set()
+                    raise StopRequested
 
     def execute_job(self, job: Any, queue: Any) -> None:
         if not job.is_ours:

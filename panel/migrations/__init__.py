@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from panel.db import write_intent
 
+if TYPE_CHECKING:
+    # Every process asks for the level, few need the rest of it.
+    from alembic.config import Config
+
 
 def settings() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
@@ -21,6 +25,8 @@ def settings() -> Config:
 
 def upgrade(engine: Engine) -> None:
     """Bring the database to the newest schema, in one transaction. Does nothing when it is there already."""
+    from alembic import command
+
     config = settings()
     if level(engine) == newest():
         return
@@ -44,9 +50,13 @@ def level(engine: Engine) -> str | None:
 
 
 def newest() -> str | None:
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(settings()).get_current_head()
 
 
 def revisions() -> list[str]:
     """All revisions that this code knows, the newest first."""
+    from alembic.script import ScriptDirectory
+
     return [one.revision for one in ScriptDirectory.from_config(settings()).walk_revisions()]

@@ -22,7 +22,9 @@ from panel.journeys.engine.persisting import persist
 
 MOMENT = 0.25  # seconds: what is taken in hand at once, so that the last look at it is not old when it goes
 TURNS = 25  # a second; a quicker channel gets several messages a turn, a slower one fewer turns
-GRACE = 0.05  # of the second (of the time of one message, if that is longer): how late a turn may be used
+# Of the second (of the time of one message, if that is longer): how late a message may be at its provider. Half of it
+# is for us, the other half for what lies between.
+GRACE = 0.05
 ROOM = 5.0  # seconds; nobody waits longer for the first turn: the ticker comes by
 FAR = 60.0  # seconds; a line that is longer than it can be is one whose clock was set back
 
@@ -97,7 +99,7 @@ class Line:
             self.wait()
             assert self.mine is not None
             late, self.mine = time.monotonic() - self.mine, None
-            if late <= self.grace:
+            if late <= self.grace / 2:
                 return
             # Whatever made us late may do so again: the next turn leaves room for it.
             lead = min(max(lead, late) * 2, ROOM)

