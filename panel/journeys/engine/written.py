@@ -21,7 +21,7 @@ from panel.journeys.engine.marking import skipped
 from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment
 from panel.messages import skeletons
-from panel.messages.models import Message
+from panel.messages.models import Message, Template, TemplateVersion
 from panel.messages.rendering import NotRendered, Rendered, Renderer
 from panel.messages.skeletons import Compiled
 from panel.sdk.channels import Channel
@@ -88,6 +88,10 @@ SENTENCES = {
         "%(journey)s, step %(step)s: the text cannot be written (%(detail)s). Mend it, then retry."
     ),
 }
+NO_FORM = N_(
+    "%(journey)s, step %(step)s: the template %(template)s has no text for %(channel)s. Write one, or let the step use"
+    " another channel, then retry."
+)
 
 
 def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
@@ -116,12 +120,14 @@ def not_rendered(session: Session, one: Claimed, outcome: NotRendered) -> None:
             .values(due_at=now)  # it looks at its message, and does as its step says
         )
     elif held:
+        template = _without_form(session, row, outcome)
+        without = {"template": template, "channel": row["channel"]} if template is not None else {}
         issue = raise_issue(
             session,
             f"{outcome.code}:{row['journey_id']}:{row['step_id']}:{outcome.detail}"[:200],
             code=outcome.code,
-            sentence=SENTENCES[outcome.code],
-            params={"journey": row["journey_id"], "step": row["step_id"], "detail": outcome.detail},
+            sentence=SENTENCES[outcome.code] if template is None else NO_FORM,
+            params={"journey": row["journey_id"], "step": row["step_id"], "detail": outcome.detail, **without},
             journey_id=row["journey_id"],
             step_id=row["step_id"],
             now=now,
@@ -141,3 +147,11 @@ def _goes_by_on_error(session: Session, row: Mapping[str, Any]) -> bool:
     program = programs(session, {version_id}).get(version_id) if version_id is not None else None
     step = program.steps.get(row["step_id"] or "") if program is not None else None
     return step is not None and (step.get("on_error") or "hold") != "hold"
+
+
+def _without_form(session: Session, row: Mapping[str, Any], outcome: NotRendered) -> str | None:
+    """The name of the template that has no text for the message's channel, if that is the trouble."""
+    if outcome.code != "held_missing_template" or outcome.detail != row["channel"]:
+        return None
+    version = select(TemplateVersion.template_id).where(TemplateVersion.id == row["template_version_id"])
+    return session.scalar(select(Template.name).where(Template.id.in_(version)))

@@ -14,7 +14,7 @@ from panel.errors import UserError
 from panel.issues.models import Issue
 from panel.journeys.by_hand import retry, start_by_hand
 from panel.journeys.engine import verbs
-from panel.journeys.models import Journey
+from panel.journeys.models import Journey, StepRun
 from panel.journeys.usage import refuse_if_used
 from panel.plugin_manager import manager
 from panel.sdk.testing import RecordingChannel
@@ -192,3 +192,40 @@ def test_a_step_that_breaks_is_named_and_those_before_it_are_done(world: World) 
     world.do(retry, [one.id for one in world.runs(status="held")], now=world.now)
     world.work()
     assert world.trace() == [("hello", "done"), ("enlist", "done"), ("bye", "done")]
+
+
+def test_a_date_that_cannot_be_read_has_not_passed(world: World) -> None:
+    world.publish("""
+visit:
+  name: Visit
+  purpose: service
+  start_when: [{event: booked}]
+  review_after: 1 year
+  steps:
+    - wait: {until: {field: event.day, offset: 1 day before}, at: 18:00}
+    - {note: See you tomorrow, id: remind}
+""")
+    for name, day in (
+        ("ISO", "2026-12-01T15:30"),
+        ("Shamsi", "۱۴۰۵/۰۹/۱۰"),
+        ("Words", "after the holidays"),
+        ("No", ""),
+    ):
+        world.event(world.contact(name), "booked", day=day)
+    world.play(timedelta(days=1))
+    assert [one.status for one in world.runs()] == ["active", "active", "held", "finished"]
+    assert "after the holidays" in issues(world)["held_error"]
+    world.play(timedelta(days=9))
+    assert [one.ended_at.isoformat()[:16] for one in world.rows(StepRun, outcome="time_came")] == [
+        "2026-11-30T16:00"
+    ] * 2
+
+
+def test_a_channel_without_a_text_in_the_template_is_passed_over_or_named(world: World) -> None:
+    start(
+        world, "    - send: {message: one, via: [sms, email]}\n    - send: {message: one, via: sms}\n      id: by_sms\n"
+    )
+    world.work()
+    assert len(world.sent()) == 1
+    words = issues(world)["held_missing_template"]
+    assert all(one in words for one in ("by_sms", "the template one", "sms"))

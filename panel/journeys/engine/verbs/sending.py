@@ -48,6 +48,8 @@ def send(batch: Batch, step: Step, group: list[Run]) -> None:
     purpose = program.resolved["purpose"]
     contacts = [run.contact_id for run in fresh]
     via = list(step.get("via") or (found.channels if found else ()) or ("email",))
+    if found is not None and len(via) > 1:  # of several channels, those that the template has a text for
+        via = [name for name in via if name in found.channels] or via
     if via == ["preferred"]:
         orders = in_order_of_preference(batch.session, contacts, found.channels if found else ("email",), batch.now)
         via = sorted({name for order in orders.values() for name in order})

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from panel.contacts.values import parse_day
+from panel.errors import UserError
+from panel.i18n import N_
 from panel.journeys.engine.earlier import Before
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.runs import Run
@@ -69,14 +72,27 @@ def _days_of_field(batch: Batch, step: Step, runs: list[Run]) -> dict[int, date]
             found[run.id] = date.fromisoformat(run.event["day"])
             continue
         value: Any = facts[index].fields.get(name) if from_contact else run.event.get(name.partition(".")[2])
-        if isinstance(value, str):
-            try:
-                value = date.fromisoformat(value[:10])
-            except ValueError:
-                value = None
+        if isinstance(value, str) and value.strip():
+            value = _day_written(name, value)
         if isinstance(value, date):
             found[run.id] = value
     return found
+
+
+def _day_written(name: str, text: str) -> date:
+    """A day as an event or a text has it. What cannot be read has not passed: the run is held, with these words."""
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        day = parse_day(text)
+    if day is None:
+        raise UserError(
+            "not_a_date",
+            N_('"%(value)s" is not a date (field %(field)s). Write 2026-11-22, 22/11/2026 or 1405/09/01.'),
+            value=text[:60],
+            field=name,
+        )
+    return day
 
 
 def wait_for(batch: Batch, step: Step, group: list[Run]) -> None:
