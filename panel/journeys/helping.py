@@ -239,6 +239,16 @@ def _audit(session: Session, action: str, by: User | None, count: int, now: date
         record_audit(session, action=action, user=by, subject=str(count), detail={"count": count, **detail}, at=now)
 
 
+def issues_of(session: Session, ids: Sequence[int]) -> list[Issue]:
+    """The open issues behind which these runs stand still."""
+    found: dict[int, Issue] = {}
+    for part in _parts(ids):
+        which = select(Enrolment.held_issue).where(Enrolment.id.in_(part), Enrolment.status == "held")
+        for one in session.scalars(select(Issue).where(Issue.id.in_(which), Issue.state == "open")):
+            found[one.id] = one
+    return list(found.values())
+
+
 def settle_if_done(session: Session, issue: Issue, now: datetime) -> None:
     """The issue is settled when nobody is behind it any more."""
     if session.execute(behind(issue, now).limit(1)).first() is None:

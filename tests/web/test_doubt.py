@@ -62,3 +62,71 @@ def test_trying_again_lets_the_runs_go_on_that_this_issue_holds(logged_in, sessi
     [run] = session.query(Enrolment).all()
     assert (run.status, run.held_issue) == ("active", None)
     assert session.get_one(Issue, number).state == "resolved"
+
+
+def test_trying_again_never_sends_what_is_in_doubt_and_its_issue_leads_to_the_decision(
+    logged_in, session: Session, doubtful: int
+) -> None:
+    with writing() as writer:
+        number = raise_issue(writer, "unknown:j:s", code="message_unknown", sentence="x", journey_id="j").id
+    person = logged_in("owner")
+    page = person.text("/admin/issues/")
+    assert "/admin/messages/?status=unknown" in page
+    assert "דנה" in person.text("/admin/messages/?status=unknown")
+    person.post("/admin/issues/action/", action="retry", rowid=number, confirmed="1")
+    assert session.get_one(Message, doubtful).status == "unknown"
+    assert session.get_one(Issue, number).state == "open", "nobody has decided"
+
+
+def test_trying_again_reaches_those_whom_the_watchdog_found_and_every_issue_leads_somewhere(
+    logged_in, session: Session
+) -> None:
+    now = clock.now()
+    with writing() as writer:
+        number = raise_issue(writer, "watchdog_stranded", code="watchdog_stranded", sentence="x").id
+        writer.add(
+            Enrolment(
+                journey_id="j", version_id=1, contact_id=1, entered_at=now, step_began_at=now, status="active",
+                step_id="s",
+            )
+        )  # fmt: skip
+        raise_issue(writer, "channel_missing:sms", code="held_plugin", sentence="x")
+        raise_issue(writer, "held_calendar:j:x", code="held_calendar", sentence="x", journey_id="j")
+        raise_issue(writer, "e", code="experiment_asks", sentence="x", journey_id="j", step_id="s")
+        poison = raise_issue(writer, "poison:1", code="message_poison", sentence="x", journey_id="j").id
+    person = logged_in("owner")
+    page = person.text("/admin/issues/")
+    for way in ("/admin/plugins/", "/admin/journeys/j", "/admin/experiments/j/s", f"/admin/held/?issue={poison}"):
+        assert f'href="{way}"' in page, way
+    person.post("/admin/issues/action/", action="retry", rowid=number, confirmed="1")
+    [run] = session.query(Enrolment).all()
+    assert run.due_at is not None, "it looks again"
+
+
+def test_helped_from_the_list_of_all_an_issue_with_nobody_behind_it_is_settled(logged_in, session: Session) -> None:
+    now = clock.now()
+    with writing() as writer:
+        create_contact(writer, NewContact(name="דנה"), how="manual")
+        issue = raise_issue(writer, "k", code="held_error", sentence="x", journey_id="j")
+        writer.add(
+            Enrolment(
+                journey_id="j", version_id=1, contact_id=1, entered_at=now, step_began_at=now, status="held",
+                reason="held_error", held_issue=issue.id, step_id="s",
+            )
+        )  # fmt: skip
+        number = issue.id
+    answer = logged_in("owner").post("/admin/held/help", everybody="1", what="retry")
+    assert answer.status_code == 303
+    assert session.get_one(Issue, number).state == "resolved"
+
+
+def test_an_issue_shows_days_as_its_reader_writes_them_and_in_the_readers_direction(logged_in) -> None:
+    with writing() as writer:
+        raise_issue(
+            writer, "r", code="held_error", sentence="%(journey)s: since %(point)s, by %(day)s", journey_id="j",
+            params={"journey": "welcome", "point": "2026-11-23T00:59+00:00", "day": "2026-12-01"},
+        )  # fmt: skip
+    page = logged_in("owner").text("/admin/issues/")
+    assert "by \u20681 December 2026\u2069" in page
+    assert "T00:59+00:00" not in page
+    assert "<bdi>\u2068welcome" not in page, "a sentence that begins with a name takes no direction from it"

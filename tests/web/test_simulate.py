@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import select
 
@@ -48,6 +50,16 @@ def test_the_days_that_would_come_are_told_and_nothing_is_written(logged_in, dan
 @pytest.mark.databases("sqlite")
 def test_a_search_that_finds_one_contact_is_enough(logged_in, dana):
     assert "Enters the journey" in logged_in().text("/admin/simulate/win_back?q=dana")
+
+
+@pytest.mark.databases("sqlite")
+def test_what_was_chosen_is_kept_when_several_contacts_are_like_that_and_nothing_is_said_to_be_guessed(logged_in, dana):
+    with writing() as session:
+        contacts.create_contact(session, NewContact(name="Dana Cohen", emails=["c@example.co.il"]), how="manual")
+    text = logged_in().text("/admin/simulate/win_back?q=dana&opens=24&event=order_paid&days=30")
+    assert len(re.findall(r'win_back\?contact=\w+&amp;opens=24&amp;event=order_paid&amp;days=30"', text)) == 2
+    assert "is not guessed" in text
+    assert "those who did not" in logged_in("viewer").text("/admin/simulate/")
 
 
 @pytest.mark.databases("sqlite")

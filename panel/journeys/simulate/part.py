@@ -188,6 +188,14 @@ def _result(session: Session, counts: Counts, start: datetime, steps_before: int
     found.collisions.update(
         {(journey, reason, day.isoformat()): n for (journey, reason, day), n in counts.collisions.items()}
     )
+    # What is left out when it is planned never comes to the sender: nobody to write to, no consent, a blocked address.
+    left_out = connection.execute(
+        select(Message.journey_id, Message.reason, Message.planned_at, func.count())
+        .where(Message.planned_at >= start, Message.status == "skipped", Message.attempt_token.is_(None))
+        .group_by(Message.journey_id, Message.reason, Message.planned_at)
+    )
+    for journey, reason, at, n in left_out:
+        found.collisions[(journey or "", reason or "", counts.day(at).isoformat())] += n
     entered = connection.execute(
         select(Enrolment.journey_id, Enrolment.entered_at, func.count())
         .where(Enrolment.entered_at >= start)

@@ -74,6 +74,11 @@ class Forecast:
             said.append(say(N_("Entries into %(journey)s: %(n)s"), journey=name, n=sum(counts)))
         for reason, counts in sorted(self.collisions_by_day.items()):
             said.append(say(N_("%(n)s times: %(reason)s"), n=sum(counts), reason=reason_words(reason, language)))
+        for journey, reasons in sorted(self.held.items()):
+            name = self.names.get(journey, journey)
+            for reason, n in sorted(reasons.items()):
+                words = reason_words(reason, language)
+                said.append(say(N_("%(n)s contacts in %(journey)s: %(reason)s"), n=n, journey=name, reason=words))
         for channel, amount in sorted(self.cost.items()):
             name = phrases.channel(channel, language)
             said.append(say(N_("Cost of %(channel)s: %(amount)s"), channel=name, amount=amount))

@@ -96,6 +96,8 @@ class HeldView(PanelView):
         if not ids:
             flash(gettext("Choose somebody first."), "warning")
             return redirect(_back(issue), 303)
+        # Helped from the list of all, an issue whose last one is helped is settled too.
+        behind = helping.issues_of(session, ids)
         if what == "end":
             question = ngettext(
                 "Take %(n)s contact out of the journey?", "Take %(n)s contacts out of the journey?", len(ids)
@@ -113,7 +115,7 @@ class HeldView(PanelView):
             flash(error.words(current_language()), "danger")
             return redirect(_back(issue), 303)
         session.flush()
-        for each in {one for one in (issue,) if one is not None}:
+        for each in {*behind, *([issue] if issue else [])}:
             helping.settle_if_done(session, each, now)
         session.commit()
         wake("advance")

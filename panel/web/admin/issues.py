@@ -7,23 +7,40 @@ from typing import Any
 
 from flask import flash, url_for
 from flask_admin.actions import action as bulk_action
-from markupsafe import Markup
+from markupsafe import escape
 from sqlalchemy import Select, select, update
 
+from panel import clock
 from panel.db import db
 from panel.i18n import lazy_gettext, ngettext
 from panel.issues.models import Issue
 from panel.issues.queries import open_query
 from panel.jobs.bells import wake
 from panel.journeys import helping
-from panel.journeys.by_hand import retry
-from panel.journeys.models import Enrolment
 from panel.staff.operations import record_audit
 from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView
 from panel.web.admin.listing import ListFilter
 from panel.web.issues import issue_words
+
+# Where there is nobody to help one by one: the place to mend it is the journey's page, or that of the plugins.
+ABOUT_JOURNEY = (
+    "review_due",
+    "journey_vanished",
+    "held_calendar",
+    "hours_never_open",
+    "schedule_missed",
+    "step_failed",
+)
+ABOUT_PLUGINS = ("channel_in_trouble", "action_in_trouble", "source_stale", "check_away")
+
+
+def _holds(issue: Issue) -> bool:
+    """Whether contacts stand still behind it."""
+    known = issue.code in helping.FOUND or issue.code == "message_poison" or issue.code.startswith("held_")
+    # A channel or action that nobody offers is told once for all journeys: its messages wait, and no run is held.
+    return known and issue.code not in ABOUT_JOURNEY and not (issue.code == "held_plugin" and not issue.journey_id)
 
 
 class IssuesView(PanelModelView):
@@ -46,11 +63,12 @@ class IssuesView(PanelModelView):
         "words": lazy_gettext("What is wrong"),
         "severity": lazy_gettext("How bad"),
         "where": lazy_gettext("Where"),
-        "count": lazy_gettext("Times"),
+        "count": lazy_gettext("How many times"),
         "last_seen": lazy_gettext("Last time"),
     }
     column_formatters = {  # noqa: RUF012
-        "words": lambda view, context, row, name: Markup('<span dir="auto">{}</span>').format(view.label_of(row)),
+        # Not as a foreign word: in the reader's own direction, though many begin with the name of a journey.
+        "words": lambda view, context, row, name: escape(view.label_of(row)),
         "severity": lambda view, context, row, name: (
             labels.state(row.severity, labels.SEVERITIES)
             if row.state == "open"
@@ -84,10 +102,16 @@ class IssuesView(PanelModelView):
         """Where something can be done about it: those who stand still because of it, or the page it is about."""
         if row.code == "restored" or row.code == "outage":
             return url_for("restore.index")
-        if row.code in helping.FOUND or row.code.startswith("held_"):
+        if row.code == "message_unknown":
+            return url_for("messages.index_view", status="unknown")
+        if row.code == "experiment_asks" and row.journey_id and row.step_id:
+            return url_for("experiments.show", journey_id=row.journey_id, split_id=row.step_id)
+        if _holds(row):
             return url_for("held.index", issue=row.id)
-        if row.code in ("review_due", "journey_vanished") and row.journey_id:
+        if row.code in ABOUT_JOURNEY and row.journey_id:
             return url_for("journeys.journey", journey_id=row.journey_id)
+        if row.code in ABOUT_PLUGINS or row.code == "held_plugin" or row.code.startswith("plugin_"):
+            return url_for("plugins.index")
         return None
 
     def label_of(self, row: Any) -> str:
@@ -95,11 +119,14 @@ class IssuesView(PanelModelView):
 
     @bulk_action("retry", lazy_gettext("Try again"))
     def action_retry(self, ids: list[str]) -> None:
-        """The cause is mended: the runs that stand still because of these issues go on."""
-        numbers = [int(i) for i in ids if i.isdigit()]
-        session = db.session()
-        held = select(Enrolment.id).where(Enrolment.held_issue.in_(numbers), Enrolment.status == "held")
-        retried = retry(session, list(session.scalars(held)))
+        """The cause is mended: the runs behind these issues look again. A message in doubt is not tried by this: only
+        its own three answers say whether it may go a second time, so that issue stays open."""
+        session, now = db.session(), clock.now()
+        asked = select(Issue).where(Issue.id.in_([int(i) for i in ids if i.isdigit()]))
+        issues = [one for one in session.scalars(asked) if one.code != "message_unknown"]
+        numbers = [one.id for one in issues]
+        behind = {run for one in issues for run in helping.ids_of(session, helping.behind(one, now))} if issues else ()
+        retried = helping.try_again(session, sorted(behind), by=self.me(), now=now)
         session.execute(update(Issue).where(Issue.id.in_(numbers)).values(state="resolved"))
         record_audit(session, user=self.me(), action="issue_retried", subject=", ".join(map(str, numbers)))
         session.commit()

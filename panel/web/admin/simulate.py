@@ -105,6 +105,7 @@ class SimulateView(PanelView):
             days=_days(told.lines) if told else [],
             triggers=_triggers(session, journey),
             chosen=request.args,
+            kept={name: value for name, value in request.args.items() if name not in ("q", "contact")},
             delays=DELAYS,
             fates=FATES,
             lengths=DAYS,

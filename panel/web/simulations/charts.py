@@ -58,6 +58,7 @@ class Told:
     cost_total: str
     first: str
     last: str
+    busiest: Bar | None
 
 
 def read(found: Simulation, reader: Reader) -> Told:
@@ -102,6 +103,7 @@ def read(found: Simulation, reader: Reader) -> Told:
         cost_total=show_number(cost, reader, 2) if result["cost"] else "",
         first=_day(days[0], reader) if days else "",
         last=_day(days[-1], reader) if days else "",
+        busiest=max((bar for bar in bars if bar.total), key=lambda bar: bar.total, default=None),
     )
 
 

@@ -7,8 +7,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 from flask import current_app
+from sqlalchemy import update
 
 from panel.contacts.memberships import create_list, join_list
+from panel.db import writing
+from panel.journeys.models import Enrolment
 from panel.journeys.simulate.part import Share
 from panel.journeys.simulate.whole import Forecast, forecast
 from panel.plugin_manager import manager
@@ -16,13 +19,13 @@ from tests.journeys.engine.world import World
 from tests.journeys.simulate.test_one import WELCOME, everything
 
 
-def crowd(world: World, count: int = 12, body: str = WELCOME) -> None:
+def crowd(world: World, count: int = 12, body: str = WELCOME, consent: tuple[str, ...] = ("email",)) -> None:
     world.do(create_list, "Newsletter", now=world.now)
     world.template("welcome_1")
     world.template("welcome_2")
     world.publish(body)
     for number in range(count):
-        world.do(join_list, world.contact(f"Contact {number}"), "Newsletter", now=world.now)
+        world.do(join_list, world.contact(f"Contact {number}", consent=consent), "Newsletter", now=world.now)
 
 
 def play(world: World, days: int = 10) -> Forecast:
@@ -54,6 +57,19 @@ def test_collisions_with_limits_are_counted_by_reason(world: World) -> None:
     told = play(world)
     assert sum(told.collisions_by_day["postponed_limit"]) == 3
     assert told.collisions["welcome"]["postponed_limit"] == 3
+
+
+def test_who_may_not_be_written_to_and_who_stands_still_already_are_in_the_way(world: World) -> None:
+    crowd(world, 3, consent=())
+    told = play(world)
+    assert told.messages == {}
+    assert told.collisions == {"welcome": {"no_consent": 6}}
+    world.play(timedelta(days=1))
+    with writing() as session:
+        session.execute(update(Enrolment).where(Enrolment.contact_id == 1).values(status="held", reason="held_error"))
+    told = play(world)
+    assert told.held == {"welcome": {"held_error": 1}}
+    assert "1 contacts in welcome: Stands still: the step could not be carried out." in told.sentences("en")
 
 
 def test_what_a_channel_costs_is_added_up(world: World) -> None:
