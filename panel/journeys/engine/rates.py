@@ -25,6 +25,7 @@ TURNS = 25  # a second; a quicker channel gets several messages a turn, a slower
 # Of the second (of the time of one message, if that is longer): how late a message may be at its provider. Half of it
 # is for us, the other half for what lies between.
 GRACE = 0.05
+PREPARE = 0.05  # seconds that the last look and the mark take, as a rule; twice as much is left for them where it can
 ROOM = 5.0  # seconds; nobody waits longer for the first turn: the ticker comes by
 FAR = 60.0  # seconds; a line that is longer than it can be is one whose clock was set back
 
@@ -65,7 +66,7 @@ class Line:
         if self.rate is None:
             return True
         with writing() as session:
-            return self._take(session, room=min(self.step, ROOM))
+            return self._take(session, lead=PREPARE, room=min(self.step, ROOM) + PREPARE)
 
     def share(self, limit: int) -> int:
         """How many messages to take in hand, of at most `limit`."""
@@ -84,9 +85,9 @@ class Line:
             connection_of(session).execute(text(_GIVE_BACK), known)
 
     def wait(self) -> None:
-        """Sleep until the turn has come. Before the last look at the messages, so that it is the last."""
+        """Sleep until shortly before the turn: then comes the last look at the messages, and what it takes."""
         if self.rate is not None and self.mine is not None:
-            time.sleep(max(0.0, self.mine - time.monotonic()))
+            _sleep_until(self.mine - 2 * PREPARE)
 
     def turn(self) -> None:
         """Return when, and only when, the next messages may be handed over, at once."""
@@ -96,13 +97,13 @@ class Line:
         while True:
             if self.mine is None:
                 persist(partial(self._take, lead=lead))
-            self.wait()
             assert self.mine is not None
+            _sleep_until(self.mine)
             late, self.mine = time.monotonic() - self.mine, None
             if late <= self.grace / 2:
                 return
-            # Whatever made us late may do so again: the next turn leaves room for it.
-            lead = min(max(lead, late) * 2, ROOM)
+            # Whatever made us late may do so again: the next turn leaves more room for it.
+            lead = min(max(lead * 2, GRACE / 2), ROOM)
 
     def _take(self, session: Session, *, lead: float = 0.0, room: float | None = None) -> bool:
         connection = connection_of(session)
@@ -128,6 +129,10 @@ class Line:
         self.free_at, until = row
         self.mine = here + until / 1e6
         return True
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def _micros(seconds: float) -> int:
