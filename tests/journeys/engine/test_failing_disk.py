@@ -21,6 +21,7 @@ from tests.fixtures.failing_disk import Disk
 from tests.fixtures.processes import start, stop, wait_until
 
 ROOT = Path(__file__).parents[3]
+DICE = random.Random(20)
 
 
 @pytest.fixture
@@ -39,7 +40,15 @@ def fail_while_sending(stage: Stage, disk: Disk) -> None:
                    seconds=60, what="a failure")  # fmt: skip
 
 
+def fail_once_more(stage: Stage, disk: Disk) -> bool:
+    if not disk.failing:
+        disk.failing = 1
+    return sent(stage) >= 0 and "the disk failed" in (stage.folder / "processes.log").read_text()
+
+
 def sent(stage: Stage) -> int:
+    """How many mails have arrived; meanwhile there is always more to do."""
+    stage.keep_going(DICE)
     stage.ring()
     return len(accepted_by(stage.sink.log))
 
@@ -54,7 +63,6 @@ def nothing_was_lost_or_sent_twice(stage: Stage) -> Report:
 
 def test_r20_a_failing_fsync_of_sqlite_loses_nothing_and_sends_nothing_twice(disk: Disk) -> None:
     with Stage("sqlite", 20, lease=600, fresh=True) as stage:
-        stage.pour(random.Random(20), 40)
         environment = {**os.environ, **stage.workers.environment}
         running = []
         try:
@@ -63,6 +71,8 @@ def test_r20_a_failing_fsync_of_sqlite_loses_nothing_and_sends_nothing_twice(dis
                     command = [sys.executable, "-m", "tests.journeys.engine.checkpointing_worker", str(number)]
                     running.append(disk.start(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
             fail_while_sending(stage, disk)
+            # SQLite keeps to itself that it could not write its log back, and does it again; a commit it cannot hide.
+            wait_until(lambda: fail_once_more(stage, disk), seconds=60, what="a commit that failed")
             result = nothing_was_lost_or_sent_twice(stage)
             assert [one.poll() for one in running] == [None, None], "they go on"
         finally:
@@ -71,8 +81,8 @@ def test_r20_a_failing_fsync_of_sqlite_loses_nothing_and_sends_nothing_twice(dis
         said = (stage.folder / "processes.log").read_text()
         with reading() as session:
             issue = session.scalars(select(Issue).where(Issue.code == "disk_failing")).one()
-    assert result.messages == 80
-    assert disk.failed == 8
+    assert result.messages >= 40
+    assert disk.failed >= 8
     assert disk.made > 0
     assert "the disk failed (disk I/O error)" in said
     assert (issue.state, issue.params) == ("open", {"detail": "disk I/O error"})
@@ -87,7 +97,6 @@ def test_r20_a_failing_fsync_of_postgresql_loses_nothing_and_sends_nothing_twice
     monkeypatch.setattr(crash_programs, "start", on_this_disk)
     monkeypatch.setattr(crash_programs, "SETTINGS", crash_programs.SETTINGS | {"fsync": "on"})
     with Stage("postgresql", 20, lease=600, fresh=False) as stage:
-        stage.pour(random.Random(20), 40)
         for number in range(2):
             stage.workers.start(number, number)
         fail_while_sending(stage, disk)
