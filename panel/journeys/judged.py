@@ -17,6 +17,17 @@ from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels, plain_names
 from panel.messages.reasons import words as message_words
 
+# What a test on a message saw of it, where its state is no reason that has a sentence of its own.
+_FATES = {
+    "queued": N_("it had not gone out yet"),
+    "claimed": N_("it had not gone out yet"),
+    "on_wire": N_("it was just going out"),
+    "held": N_("it had not gone out yet"),
+    "skipped": N_("it was not sent"),
+    "cancelled": N_("it was not sent"),
+    "failed": N_("it could not be sent"),
+    "bounced": N_("it came back"),
+}
 _ABSENT: dict[str, Any] = {"where": [], "within": None, "since": None, "times": None, "value": ""}
 
 
@@ -88,7 +99,8 @@ def seen_words(seen: Any, reader: Reader, now: datetime) -> str:
             language, N_("last time %(length)s ago, %(date)s"), length=length, date=show_moment(last, reader)
         )
     if isinstance(seen, Mapping) and isinstance(seen.get("status"), str):
-        return message_words(seen["status"], language).rstrip(".")
+        fate = _FATES.get(seen["status"])
+        return translate(language, fate) if fate else message_words(seen["status"], language).rstrip(".")
     if isinstance(seen, Mapping):
         shown = ", ".join(f"{value}" for value in seen.values() if value not in (None, ""))
     elif isinstance(seen, (list, tuple, set)):

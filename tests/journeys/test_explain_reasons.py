@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 import panel.journeys
+from panel.calendars import Reader
 from panel.consent.rules import Refusal
 from panel.i18n import LANGUAGES, translate
 from panel.journeys import reasons
+from panel.journeys.judged import seen_words
 from panel.journeys.simulate.story import reason_words
 from panel.messages import reasons as message_reasons
 from panel.messages.reports import State
@@ -134,3 +137,11 @@ def test_every_code_that_consent_channels_and_reports_give_is_known() -> None:
 def test_a_reason_is_found_in_whichever_table_knows_it(language: str) -> None:
     for code in STORED:
         assert reason_words(code, language) != translate(language, "Reason: %(code)s.", code=code)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_was_seen_of_a_message_is_never_said_as_a_code(language: str) -> None:
+    states = ("queued", "claimed", "on_wire", "held", "sent", "delivered", "failed", "bounced", "unknown", "skipped")
+    for status in (*states, "cancelled"):
+        said = seen_words({"status": status}, Reader(language), datetime(2026, 11, 23, tzinfo=UTC))
+        assert f" {status}" not in f" {said.lower()}" or status in message_reasons.SENTENCES, said
