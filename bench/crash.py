@@ -111,6 +111,7 @@ class Fire:
         self.points, self.names = points, list(points)
         self.spawned = 0
         self.broker_back_at: float | None = None
+        self.alarms: list[threading.Timer] = []  # of the suspended
 
     def burn(self, kills: int, until: float) -> None:
         end = time.monotonic() + 60 + kills * 10
@@ -129,6 +130,9 @@ class Fire:
         self.stage.sink.switch.unlink()
         if self.broker_back_at is not None:
             self.stage.valkey.start()
+        for alarm in self.alarms:
+            alarm.cancel()
+            alarm.join()
         for slot in self.slots:
             if slot is not None:
                 self.stage.workers.signal(slot.number, signal.SIGCONT)
@@ -205,7 +209,8 @@ class Fire:
             seconds = LEASE * self.random.uniform(1.1, 1.6)
             slot.wakes_at = time.monotonic() + seconds
             # By another thread: on SQLite it may sleep with the only write lock in its hands, and we wait for that.
-            threading.Timer(seconds, stage.workers.signal, (slot.number, signal.SIGCONT)).start()
+            self.alarms.append(threading.Timer(seconds, stage.workers.signal, (slot.number, signal.SIGCONT)))
+            self.alarms[-1].start()
         self.report.faults[name] += 1
 
     def _bring_the_broker_back(self) -> None:

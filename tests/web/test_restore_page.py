@@ -75,6 +75,13 @@ def test_those_behind_an_issue_are_listed_and_helped(logged_in, stored, inside):
     assert "דנה לוי" in page
     assert "Something broke" in page
     assert person.post("/admin/held/help", page=url, issue=str(issue.id), what="retry").status_code == 303
+    for what, asks in (
+        ("skip", "Skip the step for 1 contact?"),
+        ("move", "Move 1 contact to the step"),
+        ("end", "Take 1"),
+    ):
+        asked = person.post("/admin/held/help", page=url, issue=str(issue.id), everybody="1", what=what, target="x")
+        assert asks in asked.get_data(as_text=True)
     person.post("/admin/held/help", page=url, issue=str(issue.id), everybody="1", what="retry")
     stored.expire_all()
     assert [one.status for one in stored.query(Enrolment)] == ["active"]

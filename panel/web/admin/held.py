@@ -22,6 +22,7 @@ from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment, Journey
 from panel.web.access import requires
 from panel.web.admin.pages import PanelView
+from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.issues import issue_words
 
@@ -98,12 +99,8 @@ class HeldView(PanelView):
             return redirect(_back(issue), 303)
         # Helped from the list of all, an issue whose last one is helped is settled too.
         behind = helping.issues_of(session, ids)
-        if what == "end":
-            question = ngettext(
-                "Take %(n)s contact out of the journey?", "Take %(n)s contacts out of the journey?", len(ids)
-            )
-            if page := ask_first(question, button=gettext("Take out of the journey")):
-                return page
+        if page := _asked(what, len(ids)):
+            return page
         try:
             if what == "move":
                 done = helping.move_to(session, ids, request.form.get("target", ""), by=current_user, now=now)
@@ -155,6 +152,31 @@ class HeldView(PanelView):
             "success",
         )
         return redirect(url_for("journeys.journey", journey_id=journey_id), 303)
+
+
+def _asked(what: str, n: int) -> str | None:
+    """The page that asks before something that cannot be taken back is done; trying again can be done at any time."""
+    button = gettext(BUTTONS[what][0])
+    match what:
+        case "end":
+            question = ngettext("Take %(n)s contact out of the journey?", "Take %(n)s contacts out of the journey?", n)
+            return ask_first(question, button=button)
+        case "skip":
+            question = ngettext("Skip the step for %(n)s contact?", "Skip the step for %(n)s contacts?", n)
+            more = gettext("What the step would have done is left out, and the journey goes on behind it at once.")
+            return ask_first(question, button=button, more=more)
+        case "move":
+            question = ngettext(
+                "Move %(n)s contact to the step %(step)s?",
+                "Move %(n)s contacts to the step %(step)s?",
+                n,
+                step=isolate(request.form.get("target", "")),
+            )
+            more = gettext(
+                "The journey goes on there at once. If that step sends something, they get it, even a second time."
+            )
+            return ask_first(question, button=button, more=more)
+    return None
 
 
 def _issue() -> Issue | None:
