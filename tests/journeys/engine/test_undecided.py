@@ -161,6 +161,43 @@ def test_a_plugins_condition_is_asked_once_for_all_with_its_settings(
     assert sorted(step for step, _ in world.trace() if step.startswith("tag")) == ["tag_clean", "tag_owes"]
 
 
+WAITING = """
+asking:
+  name: Asking
+  purpose: service
+  start_when: [{event: asked}]
+  review_after: 1 year
+  steps:
+    - wait_for: {becomes_true: {check: books.owes}, check: daily at 06:00}
+      up_to: 30 days
+      on_timeout: [{tag: never}]
+    - tag: owes
+stopping:
+  name: Stopping
+  purpose: service
+  start_when: [{event: asked}]
+  stop_when: [{if: {check: books.owes}}]
+  review_after: 1 year
+  steps: [{wait: 60 days}]
+"""
+
+
+def test_what_no_event_tells_is_asked_once_a_day_by_runs_that_wait_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owing: set[int] = set()
+    offer(monkeypatch, ConditionType("books.owes", "Owes", "owes", lambda unit, ids, settings: owing & set(ids)))
+    world.publish(WAITING)
+    dana = world.contact()
+    world.event(dana, "asked")
+    world.play(timedelta(days=3))
+    assert {one.journey_id: one.status for one in world.runs()} == {"asking": "active", "stopping": "active"}
+    owing.add(dana)
+    world.play(timedelta(days=1, minutes=5))
+    assert {one.journey_id: one.status for one in world.runs()} == {"asking": "finished", "stopping": "stopped"}
+    assert "tag_owes" in dict(world.trace())
+
+
 def test_without_its_plugin_the_run_waits_and_the_issue_names_the_condition(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
