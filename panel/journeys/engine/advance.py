@@ -225,7 +225,11 @@ class Batch:
             if found is not None:
                 run.end("stopped", "stopped", self.now, **found)
                 continue
-            flips = [at for raw in run.program.stop_conditions if (at := next_change(raw["if"], facts)) is not None]
+            flips = [
+                at
+                for raw in run.program.stop_conditions
+                if (at := next_change(raw["if"], facts, raw.get("check"), self.business)) is not None
+            ]
             if flips:
                 self._flips[run.id] = min(flips)
             goal = run.program.resolved.get("goal") or {}

@@ -27,9 +27,8 @@ from panel.db import connection_of, writing
 from panel.journeys.engine import intake
 from panel.journeys.engine.changes import kinds_of as kinds_that_change
 from panel.journeys.engine.conditions import Condition, walk
-from panel.journeys.engine.facts import Company, company, zone_of
-from panel.journeys.engine.flips import next_changes
-from panel.journeys.engine.lengths import next_at, parse_clock
+from panel.journeys.engine.facts import Company, company
+from panel.journeys.engine.flips import next_changes, next_check
 from panel.journeys.engine.sets import Answers, Asked, answers
 from panel.journeys.engine.turns import repeat
 from panel.journeys.models import Audience, AudienceState, WaitingEntry
@@ -39,7 +38,6 @@ from panel.timeline.operations import NewEvent, record_many
 BATCH = 5000
 SETTLING = timedelta(seconds=60)  # as long as a router may have worked that did not know a new audience yet
 LATE_COMMITS = timedelta(minutes=2)  # ids of events are given out before they are committed
-DAILY = {"every": "day", "at": "06:00"}
 STATE_COLUMNS = ("audience", "contact_id", "is_true", "since", "recheck_at")
 _ONE_WORKER = 0x61756469
 
@@ -226,7 +224,7 @@ def _moments(asked: Asked, audience: Audience, found: Answers) -> dict[int, date
     result = {}
     for contact_id, moment in moments.items():
         if check and moment not in rounded:
-            rounded[moment] = _rounded(check, moment, asked.business)
+            rounded[moment] = next_check(check, moment, asked.business)
         result[contact_id] = rounded[moment] if check else moment
     if found.undecided:
         again = _next_check(audience, asked.now, asked.business)
@@ -235,17 +233,8 @@ def _moments(asked: Asked, audience: Audience, found: Answers) -> dict[int, date
     return result
 
 
-def _rounded(check: Mapping[str, Any], moment: datetime, business: Company) -> datetime:
-    """The first check at or after a moment, on the clock of the business."""
-    if check["every"] == "hour":
-        over = timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
-        return moment if not over else moment - over + timedelta(hours=1)
-    zone = zone_of({"time_zone": "company"}, None, business)[0]
-    return next_at(moment, parse_clock(check.get("at") or "06:00"), zone)
-
-
 def _next_check(audience: Audience, now: datetime, business: Company) -> datetime:
-    return _rounded(audience.settings.get("check") or DAILY, now + timedelta(microseconds=1), business)
+    return next_check(audience.settings.get("check"), now + timedelta(microseconds=1), business)
 
 
 def _changes_by_itself(condition: Condition) -> bool:

@@ -6,7 +6,7 @@ for the next moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,16 +16,16 @@ from sqlalchemy import func, select
 from panel.contacts.models import Contact
 from panel.engagement.history import rhythms
 from panel.journeys.engine.conditions import DATE_COMES, Condition, Facts, counted_events, date_comes_at, walk
-from panel.journeys.engine.facts import Person, zone_of
-from panel.journeys.engine.lengths import Length, add, next_at
+from panel.journeys.engine.facts import Company, Person, zone_of
+from panel.journeys.engine.lengths import Length, add, next_at, parse_clock
 from panel.journeys.engine.sets import CHUNK, Asked
 from panel.timeline.models import Event
 
 _INSTANT = timedelta(microseconds=1)
 # What a plugin says of somebody, and which channel they answer best, no event tells: a run that waits for it, or is
-# stopped by it, looks once a day, as everybody is looked at (see `audiences`).
+# stopped by it, looks as often as its `check` says, as everybody is looked at (see `audiences`).
 _UNTOLD = frozenset({"check", "prefers"})
-_A_DAY = timedelta(days=1)
+DAILY = {"every": "day", "at": "06:00"}
 
 
 def windows(condition: Condition | None) -> Iterator[Condition]:
@@ -40,8 +40,22 @@ def leaves_at(occurred_at: datetime, within: Length, zone: ZoneInfo, now: dateti
     return moment if moment > now else next_at(now + _INSTANT, time(0), zone)
 
 
-def next_change(condition: Condition | None, facts: Facts) -> datetime | None:
-    """When time alone may change the answer for one contact; None: never."""
+def next_check(check: Mapping[str, Any] | None, moment: datetime, business: Company) -> datetime:
+    """The first moment of `check` (hourly, or a time of day; daily unless said) at or after another, on the business's
+    clock."""
+    check = check or DAILY
+    if check["every"] == "hour":
+        over = timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
+        return moment if not over else moment - over + timedelta(hours=1)
+    zone = zone_of({"time_zone": "company"}, None, business)[0]
+    return next_at(moment, parse_clock(check.get("at") or "06:00"), zone)
+
+
+def next_change(
+    condition: Condition | None, facts: Facts, check: Mapping[str, Any] | None, business: Company
+) -> datetime | None:
+    """When time alone may change the answer for one contact; None: never. `check`: how often to look at what no event
+    tells."""
     moments = [
         leaves_at(event.occurred_at, one["within"], facts.zone, facts.now)
         for one in windows(condition)
@@ -53,7 +67,7 @@ def next_change(condition: Condition | None, facts: Facts) -> datetime | None:
         if one["test"] == "rhythm" and (at := facts.rhythm.next_change(facts.now)) is not None:
             moments.append(at)
         if one["test"] in _UNTOLD:
-            moments.append(facts.now + _A_DAY)
+            moments.append(next_check(check, facts.now + _INSTANT, business))
     return min(moments, default=None)
 
 

@@ -158,6 +158,16 @@ class Program:
         }
 
     @cached_property
+    def checks(self) -> Mapping[str, Mapping[str, Any]]:
+        """Per wait_for and reach step that says so, how often to look at what no event tells: its most frequent."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for step_id, step in self.steps.items():
+            said = [raw["check"] for raw in (step.get("triggers") or step.get("or_until") or ()) if raw.get("check")]
+            if said:
+                found[step_id] = min(said, key=lambda one: one["every"] != "hour")
+        return found
+
+    @cached_property
     def wakes_on(self) -> set[str]:
         """Kinds of events after which an enrolment must look again."""
         kinds = {t.kind for t in self.stops} | {t.kind for ts in self.awaited.values() for t in ts}

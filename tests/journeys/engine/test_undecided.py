@@ -168,7 +168,7 @@ asking:
   start_when: [{event: asked}]
   review_after: 1 year
   steps:
-    - wait_for: {becomes_true: {check: books.owes}, check: daily at 06:00}
+    - wait_for: {becomes_true: {check: books.owes}, check: hourly}
       up_to: 30 days
       on_timeout: [{tag: never}]
     - tag: owes
@@ -182,7 +182,7 @@ stopping:
 """
 
 
-def test_what_no_event_tells_is_asked_once_a_day_by_runs_that_wait_for_it(
+def test_what_no_event_tells_is_asked_as_often_as_said_by_runs_that_wait_for_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owing: set[int] = set()
@@ -193,7 +193,9 @@ def test_what_no_event_tells_is_asked_once_a_day_by_runs_that_wait_for_it(
     world.play(timedelta(days=3))
     assert {one.journey_id: one.status for one in world.runs()} == {"asking": "active", "stopping": "active"}
     owing.add(dana)
-    world.play(timedelta(days=1, minutes=5))
+    world.play(timedelta(hours=1))
+    assert {one.journey_id: one.status for one in world.runs()} == {"asking": "finished", "stopping": "active"}
+    world.play(timedelta(hours=23))
     assert {one.journey_id: one.status for one in world.runs()} == {"asking": "finished", "stopping": "stopped"}
     assert "tag_owes" in dict(world.trace())
 

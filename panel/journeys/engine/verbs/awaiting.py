@@ -49,7 +49,8 @@ def look_again_at(batch: Batch, run: Run, step: Step, facts: Facts, deadline: da
     """When the run must be looked at, at the latest: its deadline, or when time alone may make a condition true."""
     moments = [deadline]
     for condition in run.program.awaited_conditions[step["id"]]:
-        if (moment := next_change(condition, facts)) is not None:
+        moment = next_change(condition, facts, run.program.checks.get(step["id"]), batch.business)
+        if moment is not None:
             moments.append(moment)
         if judge(condition, facts)["result"] is None:
             moments.append(batch.undecided_until)
