@@ -51,6 +51,17 @@ def test_no_string_is_missing(strings, catalogues, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_string_is_translated_in_one_way(language):
+    said: dict[str, set[str]] = {}
+    for path in catalogue_files(language):
+        if path.is_relative_to(ROOT / "panel"):  # the panel's areas are one catalogue; a plugin's joins it behind them
+            with path.open("rb") as stream:
+                for message in filter(lambda one: one.id, read_po(stream, locale=language)):
+                    said.setdefault(str(message.id), set()).add(str(message.string))
+    assert {words: ways for words, ways in said.items() if len(ways) > 1} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_translation_has_the_places_of_its_original(strings, catalogues, language):
     wrong = []
     for found in strings:
