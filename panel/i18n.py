@@ -26,6 +26,7 @@ LOCALES = {"en": "en_GB", "he": "he_IL", "fa": "fa_IR"}
 
 _HERE = Path(__file__).parent / "translations"
 _current: ContextVar[str] = ContextVar("panel_language", default="en")
+_latin_digits: ContextVar[bool] = ContextVar("panel_latin_digits", default=False)
 _folders: list[Path] = []
 
 
@@ -78,6 +79,16 @@ def current_language() -> str:
 def set_language(language: str) -> None:
     """Set the language of this context (the web sets it at the start of every request)."""
     _current.set(language if language in LANGUAGES else "en")
+
+
+def wants_latin_digits() -> bool:
+    """Whether whoever reads in this context has chosen 123 where the language writes digits of its own."""
+    return _latin_digits.get()
+
+
+def set_latin_digits(wanted: bool) -> None:
+    """Set it for this context (the web does, with the language)."""
+    _latin_digits.set(wanted)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from flask_login import current_user
 
 from panel.calendars import Reader
 from panel.db import db, write_intent
-from panel.i18n import LANGUAGES, LOCALES, current_language, gettext, set_language
+from panel.i18n import LANGUAGES, LOCALES, current_language, gettext, set_language, set_latin_digits
 from panel.staff import mails
 from panel.staff.operations import CUSTOMARY, PREFERENCES, set_preferences
 from panel.web.access import allowed
@@ -112,6 +112,7 @@ def prepare_requests(app: Flask) -> None:
         write_intent.set(request.method not in _SAFE)
         if request.endpoint != "static":
             set_language(preference("language"))
+            set_latin_digits(preference("digits") == "latin")
 
     app.register_blueprint(blueprint)
     Babel(

@@ -12,7 +12,8 @@ from typing import Any
 
 from babel.dates import format_date, format_time, get_day_names
 
-from panel.i18n import LOCALES, N_, translate
+from panel.calendars import to_latin_digits
+from panel.i18n import LOCALES, N_, translate, wants_latin_digits
 from panel.journeys.language.problems import isolate
 from panel.journeys.language.scalars import Length
 
@@ -48,7 +49,9 @@ _CHANNELS: dict[str, str] = {
 
 
 def number(value: int | str, language: str) -> str:
-    """Digits as this language writes them."""
+    """Digits as this language writes them, or as the reader has chosen."""
+    if wants_latin_digits():
+        return to_latin_digits(str(value))
     return str(value).translate(_PERSIAN_DIGITS) if language == "fa" else str(value)
 
 

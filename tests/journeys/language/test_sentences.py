@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from panel.i18n import LANGUAGES
+from panel.i18n import LANGUAGES, set_latin_digits
 from panel.journeys.language import check, check_journey, describe, step_words
 from panel.journeys.language.clauses import condition, trigger
 from panel.journeys.language.phrases import days, hours, length, limit
@@ -178,3 +178,17 @@ def test_names_may_be_given_by_the_panel():
         return {"order_paid": "„an order was paid“"}.get(name, name)
 
     assert trigger({"on": "event", "event": "order_paid", "where": []}, "en", labels) == "„an order was paid“ happens"
+
+
+@pytest.mark.parametrize(("latin", "shown"), [(False, ("۰۹:۰۰", "۱۷", "۱۴")), (True, ("09:00", "17", "14"))])
+def test_a_reader_who_chose_latin_digits_finds_them_in_sentences_too(latin, shown):
+    set_latin_digits(latin)
+    try:
+        said = (
+            hours({"days": [5], "from": "09:00", "to": "17:30"}, "fa"),
+            length(read_length("17 days"), "fa"),
+            limit(read_limit("14 per day"), "fa"),
+        )
+    finally:
+        set_latin_digits(False)
+    assert all(digits in words for digits, words in zip(shown, said, strict=True))
