@@ -234,6 +234,10 @@ def mail(texts: Sequence[str]) -> bytes:
     return made.as_bytes()
 
 
+# What is loaded after the page is a part of it.
+LOADED = "() => [...document.querySelectorAll('[data-load]')].every((part) => part.dataset.loading === 'done')"
+
+
 class Watch:
     """Everything that a page did that it should not have done."""
 
@@ -265,6 +269,7 @@ class Watch:
 
     def open(self, path: str) -> dict[str, Any]:
         self.page.goto(self.server + path)
+        self.page.wait_for_function(LOADED)
         return self.page.evaluate(LOOK)
 
     def learn(self, kind: str, path: str) -> dict[str, Any]:

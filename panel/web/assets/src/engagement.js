@@ -6,6 +6,7 @@ async function load(part) {
     const answer = await fetch(part.dataset.load, { credentials: "same-origin", headers: { "HX-Request": "true" } });
     if (answer.ok && !answer.redirected) part.innerHTML = await answer.text();
   } catch { /* the plain link stays */ }
+  part.dataset.loading = "done";
 }
 
 function look() {
