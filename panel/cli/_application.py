@@ -15,6 +15,7 @@ import click
 from panel import config as configuration
 from panel.bare import bare_app
 from panel.cli._language import say
+from panel.db import db
 
 
 @contextmanager
@@ -22,7 +23,11 @@ def application(*, pages: bool = False) -> Iterator[Any]:
     """The Flask application of this installation, its context pushed: `with application(), writing() as session:`."""
     app = importlib.import_module("panel.app").create_app(settings()) if pages else bare_app(settings())
     with app.app_context():
-        yield app
+        try:
+            yield app
+        finally:
+            for engine in db.engines.values():
+                engine.dispose()
 
 
 def settings() -> configuration.Config:

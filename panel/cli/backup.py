@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,9 +42,8 @@ def command(target: Path) -> None:
                 marks.pause(session, "command", now, now)
                 session.commit()
             copy.dispose()
-            with sqlite3.connect(target) as opened:
+            with closing(sqlite3.connect(target)) as opened:
                 found = opened.execute("PRAGMA integrity_check").fetchone()[0]
-            opened.close()
             if found != "ok":
                 raise fail(N_("The copy is broken (%(problem)s). Do not rely on it."), problem=found)
     click.echo(

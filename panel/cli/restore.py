@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,9 +51,8 @@ def command(source: Path, yes: bool) -> None:
 
 
 def _put_back(source: Path, target: Path) -> None:
-    with sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True)) as connection:
         found = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    connection.close()
     if found != "ok":
         raise fail(
             N_("%(file)s is not a sound database (%(problem)s). Nothing was changed."), file=source, problem=found

@@ -11,13 +11,18 @@ import logging
 import re
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from panel import calendars
 from panel.calendars import Reader
 from panel.i18n import direction
 from panel.web.bundle import DIST
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 # In which order a character is looked for. The Latin one first: digits and marks look alike in all lines.
 FONTS = (
@@ -54,12 +59,10 @@ class Paper:
     """A4 pages that are filled from top to bottom; `pdf` is the file."""
 
     def __init__(self, reader: Reader, title: str) -> None:
-        from fpdf import FPDF
-
         logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table it leaves out
         folder, self._known = _fonts()
         self._align = "R" if direction(reader.language) == "rtl" else "L"
-        self._pdf = FPDF(format="A4")
+        self._pdf = _sheets(lambda number: self._foot(plain(title), calendars.in_digits(str(number), reader)))
         for name, _ in FONTS:
             self._pdf.add_font(name, "", folder / f"{name}.ttf")
         self._pdf.set_title(title)
@@ -74,6 +77,14 @@ class Paper:
     def heading(self, text: Any, size: float = 17) -> None:
         self._cell(text, size, _BLACK, size * 0.52)
         self._pdf.ln(1)
+
+    def section(self, text: Any, size: float = 12) -> None:
+        """A line across and a heading, never alone at the bottom of a page."""
+        if self._pdf.will_page_break(24):
+            self._pdf.add_page()
+        else:
+            self.rule()
+        self.heading(text, size)
 
     def text(self, text: Any, *, size: float = 10, is_quiet: bool = False) -> None:
         self._cell(text, size, _GREY if is_quiet else _BLACK, size * 0.52)
@@ -94,17 +105,32 @@ class Paper:
     def finish(self) -> bytes:
         return bytes(self._pdf.output())
 
+    def _foot(self, title: str, number: str) -> None:
+        self._pdf.set_y(-13)
+        self._cell(f"{_FSI}{title}{_PDI} · {number}", 8, _GREY, 4, align="C")
+
     def _font(self, size: float) -> None:
         self._pdf.set_font("latin", size=size)
         self._pdf.set_fallback_fonts([name for name, _ in FONTS[1:]], exact_match=False)
 
-    def _cell(self, text: Any, size: float, color: tuple[int, int, int], height: float) -> None:
+    def _cell(self, text: Any, size: float, color: tuple[int, int, int], height: float, align: str = "") -> None:
         said = "".join(one if one in _MARKS or ord(one) in self._known else "?" for one in plain(text))
         if not said.strip():
             return
         self._font(size)
         self._pdf.set_text_color(*color)
-        self._pdf.multi_cell(0, height, said, align=self._align, new_x="LMARGIN", new_y="NEXT")
+        self._pdf.multi_cell(0, height, said, align=align or self._align, new_x="LMARGIN", new_y="NEXT")
+
+
+def _sheets(foot: Callable[[int], None]) -> FPDF:
+    """A4; `foot` writes what stands at the bottom of each page, whose number it is given."""
+    from fpdf import FPDF  # only who wants a PDF loads it
+
+    class Sheets(FPDF):
+        def footer(self) -> None:
+            foot(self.page_no())
+
+    return Sheets(format="A4")
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
@@ -112,6 +113,21 @@ def test_the_paper_can_be_read_in_every_language(stored, logged_in, now, languag
         assert words in said.replace("\r\n", " ")
     shades = document[0].render(scale=1).to_pil().convert("L").histogram()
     assert sum(shades[:128]) > 500, "there is ink on the page"
+
+
+def test_pages_of_a_paper_are_numbered_and_none_ends_with_the_heading_of_a_day(stored, logged_in, now):
+    with writing() as session:
+        contact_id = make_contact(session, now, "en")
+        for number in range(60):
+            record(session, contact_id=contact_id, kind="note_added", occurred_at=now - timedelta(days=number),
+                   data={"text": f"n{number:02} " + "word " * (number % 40)})  # fmt: skip
+    answer = logged_in(language="en").get(file_of(url_of(stored, contact_id), "pdf", "?show=notes"))
+    document = pypdfium2.PdfDocument(answer.data)
+    assert len(document) >= 4
+    for number, page in enumerate(document, start=1):
+        lines = [line for line in page.get_textpage().get_text_range().splitlines() if line.strip()]
+        assert lines[-1].endswith(f"· {number}")
+        assert not re.search(r"day, .* 20\d\d$", lines[-2]), lines[-2]
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "pdf"])

@@ -73,8 +73,7 @@ class EvidenceView(PanelView):
                            when=calendars.show_moment(now, reader), who=current_user.name or current_user.email,
                            zone=reader.time_zone), size=9, is_quiet=True)  # fmt: skip
         for section in evidence.sections(found, reader):
-            paper.rule()
-            paper.heading(section.title, 12)
+            paper.section(section.title)
             for sentence in section.sentences:
                 paper.text(sentence)
             for step in section.steps:

@@ -75,8 +75,7 @@ def as_pdf(found: Iterator[Item], reader: Reader, title: str, remarks: Sequence[
         local = item.at.astimezone(reader.zone)
         if local.date() != day:
             day = local.date()
-            paper.rule()
-            paper.heading(calendars.show_day(day, reader, "full"), 12)
+            paper.section(calendars.show_day(day, reader, "full"))
         _item(paper, item, reader)
     return Saved(paper.finish(), True)
 
