@@ -52,7 +52,8 @@ def _tell(told: Explanation, reader: Reader) -> None:
 
     click.echo(f"{told.journey} ({told.journey_id}, {state_words(told.state, reader.language)})")
     for run in told.runs:
-        click.echo(f"  #{run.number}: {run.words}")
+        of_what = f" ({run.entry_key})" if run.entry_key else ""
+        click.echo(f"  #{run.number}{of_what}: {run.words}")
     _chapter(say(N_("Why she got it")), told.got)
     _chapter(say(N_("Why she did not")), told.not_got)
     coming = []

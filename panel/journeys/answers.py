@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,17 +18,16 @@ from sqlalchemy.orm import Session
 from panel.calendars import Reader, show_moment
 from panel.db import connection_of
 from panel.i18n import N_, translate
+from panel.installation.models import Setting
 from panel.journeys import judged
-from panel.journeys.engine.conditions import Needs, judge, needs
-from panel.journeys.engine.facts import Asking, company, load, people, zone_of
+from panel.journeys.engine.facts import company, people, zone_of
 from panel.journeys.engine.hours import hours_for
 from panel.journeys.engine.lengths import add
 from panel.journeys.engine.limits import limits_for
-from panel.journeys.engine.programs import Program, as_trigger
+from panel.journeys.engine.programs import Program, as_trigger, live
 from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels
 from panel.journeys.language.sentences import step_words as step_sentence
-from panel.journeys.models import JourneyVersion
 from panel.journeys.reasons import end_words, entry_words, step_words
 from panel.journeys.simulate.one import Asked, simulate
 from panel.journeys.simulate.story import Line, hours_words, reason_words
@@ -138,95 +138,68 @@ class Answerer:
         pinned = pin_words(self.pins, at, self.reader) if any(map(asks_for_preference, trees)) else ""
         return [*said, pinned] if pinned else said
 
-    def ended(self, run: Mapping[str, Any]) -> str:
-        return self.say(
-            N_("Left on %(date)s: %(reason)s."),
-            date=self.when(run["ended_at"]),
-            reason=end_words(run["reason"] or "", self.reader.language),
-        )
+    def ended(self, run: Mapping[str, Any], program: Program | None) -> list[str]:
+        """When and why a run ended; of a stop or a goal also what it was, of a refusal what was seen."""
+        sentence = N_("Left on %(date)s: %(reason)s.")
+        words = end_words(run["reason"] or "", self.reader.language)
+        said = [self.say(sentence, date=self.when(run["ended_at"]), reason=words)]
+        told = connection_of(self.session).execute(
+            select(Event.data).where(Event.enrolment_id == run["id"], Event.kind == "journey_ended")
+            .order_by(Event.id.desc()).limit(1)
+        ).scalar() or {}  # fmt: skip
+        if run["reason"] in ("stopped", "goal"):
+            said += self._what_ended(told, program)
+        return said + self.tests(told, run["ended_at"])
 
-    def never(self, contact_id: int, program: Program, live_since: datetime | None) -> tuple[list[str], dict[str, Any]]:
-        """Nothing was ever decided: what would have to happen, and what the conditions say about her now."""
-        said: list[str] = []
-        trees: dict[str, Any] = {}
-        resolved = program.resolved
-        wanted = Needs()
-        states = [raw["cond"] for raw in resolved["start_when"] if raw["on"] == "becomes_true"]
-        for one in (resolved.get("only_if"), resolved.get("exclude_if"), *states):
-            wanted.add(needs(one))
-        [facts] = load(self.session, [Asking(contact_id, program.settings, resolved["purpose"])], wanted, self.now)
-        for raw in resolved["start_when"]:
-            said += self._trigger_now(raw, facts, live_since)
-        for key, sentence in (
-            ("only_if", N_("It would not start: %(tests)s.")),
-            ("exclude_if", N_("It would not start, because the journey leaves such contacts out: %(tests)s.")),
-        ):
-            if not resolved.get(key):
-                continue
-            tree = trees[key] = judge(resolved[key], facts)
-            if bool(tree["result"]) == (key == "exclude_if"):
-                said.append(self.say(sentence, tests=self._tests(tree)))
-            elif key == "only_if":
-                said.append(self.say(N_("The condition for entering holds: %(tests)s."), tests=self._tests(tree)))
-        return said, trees
-
-    def _tests(self, tree: Mapping[str, Any]) -> str:
-        found = judged.told(tree, self.reader, self.now, self.names)
-        return phrases.both([one.sentence(self.reader.language) for one in found], self.reader.language)
-
-    def _trigger_now(self, raw: Mapping[str, Any], facts: Any, live_since: datetime | None) -> list[str]:
-        words = clauses.trigger(dict(raw), self.reader.language, self.names)
-        said = [self.say(N_("It starts when %(trigger)s."), trigger=words)]
-        if raw["on"] == "becomes_true":
-            tree = judge(raw["cond"], facts)
-            if tree["result"]:
-                said.append(self.say(N_("This holds now: %(tests)s. It starts on the day on which it becomes true."),
-                                     tests=self._tests(tree)))  # fmt: skip
-            else:
-                said.append(self.say(N_("It would not start: %(tests)s."), tests=self._tests(tree)))
-            return said
-        trigger = as_trigger(raw)
-        if trigger is None:
-            return said
-        last = connection_of(self.session).execute(
-            select(Event.occurred_at)
-            .where(Event.contact_id.in_(self.ids), Event.kind == trigger.kind)
-            .order_by(Event.occurred_at.desc())
-            .limit(1)
-        ).scalar()  # fmt: skip
-        if last is None:
-            said.append(self.say(N_("Nothing of that kind ever happened to this contact.")))
-        elif live_since is not None and last < live_since:
-            said.append(
-                self.say(
-                    N_("Something of that kind last happened on %(date)s, before this journey ran (%(since)s)."),
-                    date=self.when(last),
-                    since=self.when(live_since),
-                )
-            )
-        else:
-            said.append(
-                self.say(
-                    N_("Something of that kind last happened on %(date)s, but not as the journey asks for it."),
-                    date=self.when(last),
-                )
-            )
+    def _what_ended(self, told: Mapping[str, Any], program: Program | None) -> list[str]:
+        """The event, or the condition, with which it ended; the journey's own words for it, when it has some."""
+        found = None
+        if told.get("event"):
+            query = select(Event.kind, Event.occurred_at).where(Event.id == told["event"])
+            found = connection_of(self.session).execute(query).first()
+        names = {raw.get("reason") for raw in program.resolved.get("stop_when") or ()} if program else set()
+        own = told.get("because") if told.get("because") in names - {None} else ""
+        said = []
+        if found is not None:
+            event = self.names("event", found.kind, self.reader.language)
+            said.append(self.say(N_("It was %(event)s, on %(date)s."), event=event, date=self.when(found.occurred_at)))
+        elif program is not None and told.get("because"):
+            said += [
+                self.say(N_("It was that %(condition)s."),
+                         condition=clauses.condition(dict(raw["if"]), self.reader.language, self.names))
+                for raw in program.resolved.get("stop_when") or ()
+                if raw["on"] == "if" and told["because"] in (raw.get("reason"), "condition")
+            ][:1]  # fmt: skip
+        if own:
+            said.append(self.say(N_("The journey calls it: %(reason)s."),
+                                 reason=phrases.quoted(str(own), self.reader.language)))  # fmt: skip
         return said
 
     # 3. What comes next, and when?
 
-    def coming(self, contact_id: int, journey_id: str, program: Program) -> list[Coming]:
-        """The next steps up to the next message, played ahead, each with how its moment was found."""
+    def coming(self, contact_id: int, journey_id: str, program: Program, *, is_inside: bool) -> list[Coming]:
+        """The next steps up to the next message, played ahead, each with how its moment was found; for a contact that
+        is not inside, what time alone will start."""
         told = simulate(Asked(contact_id, journey_id, AHEAD_DAYS, start=False), self.reader, now=self.now)
-        mine = [line for line in told.lines if line.journey_id == journey_id and line.kind not in ("entered", "held")]
+        passed_over = ("entered", "refused") if is_inside else ()
+        mine = [line for line in told.lines if line.journey_id == journey_id and line.kind not in passed_over]
+        if not is_inside and not any(line.kind in ("entered", "refused") for line in mine):
+            return []
         found: list[Coming] = []
+        if self._is_sending_paused():
+            found.append(Coming(self.now, self.say(N_("Nothing is sent to anybody until a colleague decides so."))))
         for line in mine:
             found.append(Coming(line.at, line.words, line.more))
             if line.kind in ("sent", "not_sent"):
                 more = () if line.kind == "sent" else line.more  # it is planned: "sent" would be said too early
                 found[-1] = Coming(line.at, line.words, (*more, *self._how(contact_id, program, line)))
+            if line.kind in ("sent", "not_sent", "held", "refused"):
                 break
         return found
+
+    def _is_sending_paused(self) -> bool:
+        paused = connection_of(self.session).execute(select(Setting.value).where(Setting.name == "sending_paused"))
+        return bool((paused.scalar() or {}).get("since"))
 
     def _how(self, contact_id: int, program: Program, line: Line) -> tuple[str, ...]:
         """Whose clock, which hours and which limits held for this message."""
@@ -256,31 +229,77 @@ class Answerer:
         resolved, language = program.resolved, self.reader.language
         said = []
         for raw in resolved.get("stop_when") or ():
-            words = clauses.trigger(dict(raw), language, self.names)
+            words = clauses.trigger(_with_values(raw, run), language, self.names)
             said.append(self.say(N_("It stops at once when %(trigger)s."), trigger=words))
         if resolved.get("exclude_if"):
             words = clauses.condition(dict(resolved["exclude_if"]), language, self.names)
             said.append(self.say(N_("It ends before the next message if %(condition)s."), condition=words))
-        goal = resolved.get("goal")
-        if goal and not goal.get("stay"):
-            words = clauses.trigger({"on": "event", **goal}, language, self.names)
-            said.append(self.say(N_("It ends with success when %(trigger)s."), trigger=words))
+        said += self._goal(program, run)
+        said += self._others(program)
         if resolved["purpose"] == "marketing":
             said.append(self.say(N_("Without consent for a channel, or after an opt-out, nothing is sent there.")))
+        said.append(self.say(N_("Nothing is sent to an address that is blocked.")))
+        said.append(self.say(N_("A colleague may pause the journey or end it, for this contact or for everybody.")))
+        longest = program.settings.get("leave_after") or {"months": 12}
         if run is not None:
-            zone, _ = zone_of(program.settings, None, company(self.session))
-            latest = add(run["entered_at"], program.settings.get("leave_after") or {"months": 12}, zone)
+            latest = add(run["entered_at"], longest, self._zone(run["contact_id"], program))
             said.append(self.say(N_("It ends on %(date)s at the latest."), date=self.when(latest)))
+        else:
+            length = phrases.length(longest, language)
+            said.append(self.say(N_("It ends %(length)s after the contact entered, at the latest."), length=length))
         return said
 
+    def _goal(self, program: Program, run: Mapping[str, Any] | None) -> list[str]:
+        goal = program.resolved.get("goal")
+        if not goal or goal.get("stay"):
+            return []
+        words = clauses.trigger(_with_values({"on": "event", **goal}, run), self.reader.language, self.names)
+        if not goal.get("within"):
+            return [self.say(N_("It ends with success when %(trigger)s."), trigger=words)]
+        if run is None:
+            length = phrases.length(goal["within"], self.reader.language)
+            sentence = N_("It ends with success when %(trigger)s within %(length)s after the contact entered.")
+            return [self.say(sentence, trigger=words, length=length)]
+        until = add(run["entered_at"], goal["within"], self._zone(run["contact_id"], program))
+        if until < self.now:
+            return []
+        return [self.say(N_("It ends with success when %(trigger)s until %(date)s."), trigger=words,
+                         date=self.when(until))]  # fmt: skip
 
-def live_since(session: Session, program: Program) -> datetime | None:
-    return connection_of(session).execute(
-        select(JourneyVersion.published_at)
-        .where(JourneyVersion.journey_id == program.journey_id)
-        .order_by(JourneyVersion.number)
-        .limit(1)
-    ).scalar()  # fmt: skip
+    def _others(self, program: Program) -> list[str]:
+        """Journeys with a step that ends this one."""
+        ending = [
+            one
+            for one in live(self.session)
+            if one.id != program.journey_id
+            and any(
+                step["verb"] == "stop_journey" and step.get("journey") == program.journey_id
+                for step in one.program.steps.values()
+            )
+        ]
+        return [
+            self.say(
+                N_("It ends when the journey %(journey)s comes to the step that ends it."),
+                journey=self.names("journey", one.id, self.reader.language),
+            )
+            for one in ending
+        ]
+
+    def _zone(self, contact_id: int, program: Program) -> ZoneInfo:
+        person = people(self.session, [contact_id]).get(contact_id)
+        return zone_of(program.settings, person, company(self.session))[0]
+
+
+def _with_values(raw: Mapping[str, Any], run: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A trigger with the values with which this contact entered in place of `run.invoice_number`."""
+    known = (run["data"].get("run") or {}) if run is not None else {}
+
+    def filled(line: Mapping[str, Any]) -> dict[str, Any]:
+        value = line.get("value")
+        name = value.removeprefix("run.") if isinstance(value, str) and value.startswith("run.") else ""
+        return {**line, "value": str(known[name])} if known.get(name) not in (None, "") else dict(line)
+
+    return {**raw, "where": [filled(line) for line in raw["where"]]} if raw.get("where") else dict(raw)
 
 
 def _trigger_called(program: Program | None, name: str) -> dict[str, Any] | None:

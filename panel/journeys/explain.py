@@ -20,9 +20,10 @@ from panel.contacts.queries import aliases
 from panel.db import rows_of, table_of
 from panel.errors import UserError
 from panel.i18n import N_
-from panel.journeys.answers import Answerer, Coming, live_since
+from panel.journeys.answers import Answerer, Coming
 from panel.journeys.engine.facts import company
 from panel.journeys.engine.programs import Program, programs
+from panel.journeys.explain_starts import Starts
 from panel.journeys.models import Enrolment, EntryCheck, Journey, StepRun
 from panel.journeys.names import labels
 from panel.journeys.reasons import end_words, entry_words, status_words, step_words
@@ -55,6 +56,7 @@ class RunStory:
     ended_at: datetime | None
     steps: list[Line]
     messages: list[Line]
+    entry_key: str = ""  # what tells two runs of one contact apart, such as the number of the invoice
     step_id: str | None = None
     waits_until: datetime | None = None
     waits_for: Mapping[str, Any] = field(default_factory=dict)
@@ -151,35 +153,54 @@ def _answered(
             elif message["status"] in ("skipped", "cancelled", "held", "failed"):
                 not_got += answerer.withheld(message, its)
         if run["ended_at"] is not None:
-            not_got.append(answerer.ended(run))
+            not_got += answerer.ended(run, its)
     came, withheld = steered(answerer.session, [run["id"] for run in runs], answerer.reader)
     got, not_got = [*got, *came], [*not_got, *withheld]
     would_enter: bool | None = None
     judged: dict[str, Any] = {}
     if not runs:
-        said, judged = answerer.never(told.contact_id, program, live_since(answerer.session, program))
-        not_got += said
-        would_enter = (
-            judged.get("only_if", {"result": True})["result"]
-            and not judged.get("exclude_if", {"result": False})["result"]
-        )
-    last = next((run for run in reversed(runs) if run["status"] in ("active", "held")), None)
-    coming = []
-    if last is not None and last["status"] == "active" and told.state in ("live", "closing"):
-        coming = answerer.coming(told.contact_id, told.journey_id, known[last["version_id"]])
-    elif last is not None:
-        words = step_words(last["reason"], answerer.reader.language) if last["status"] == "held" else answerer.say(
-            N_("The journey is paused: nothing comes until a colleague resumes it."))  # fmt: skip
-        coming = [Coming(answerer.now, words)]
+        starts = Starts(answerer, told.contact_id, program)
+        not_got += starts.said({check["event_id"] for check in checks})
+        would_enter, judged = starts.would_enter, starts.trees
+    inside = [run for run in runs if run["status"] in ("active", "held")]
+    asked: list[dict[str, Any] | None] = [*inside] or [None]
+    of_runs = [one for run in asked for one in answerer.stops(_of(run, known, program), run)]
     return replace(
         told,
         would_enter=would_enter,
         judged=judged,
         got=got,
         not_got=not_got,
-        coming=coming,
-        would_stop=answerer.stops(known[last["version_id"]] if last else program, last),
+        coming=_coming(told, answerer, program, known, inside),
+        would_stop=list(dict.fromkeys(of_runs)),
     )
+
+
+def _of(run: Mapping[str, Any] | None, known: Mapping[int, Program], program: Program) -> Program:
+    return known.get(run["version_id"], program) if run is not None else program
+
+
+def _coming(
+    told: Explanation,
+    answerer: Answerer,
+    program: Program,
+    known: Mapping[int, Program],
+    inside: list[dict[str, Any]],
+) -> list[Coming]:
+    """What stands still, and what is played ahead for the rest."""
+    if told.state not in ("live", "closing"):
+        paused = N_("The journey is paused: nothing comes until a colleague resumes it.")
+        return [Coming(answerer.now, answerer.say(paused))] if inside else []
+    still = [
+        Coming(answerer.now, step_words(run["reason"] or "held_error", answerer.reader.language))
+        for run in inside
+        if run["status"] == "held"
+    ]
+    moving = [run for run in inside if run["status"] == "active"]
+    if not moving and (inside or told.state == "closing"):
+        return still
+    its = _of(moving[-1] if moving else None, known, program)
+    return still + answerer.coming(told.contact_id, told.journey_id, its, is_inside=bool(moving))
 
 
 def _messages(session: Session, enrolment_id: int) -> list[dict[str, Any]]:
@@ -240,6 +261,7 @@ def _story(session: Session, run: Mapping[str, Any], language: str) -> RunStory:
         ended_at=run["ended_at"],
         steps=steps,
         messages=messages,
+        entry_key=run["entry_key"],
         step_id=run["step_id"] if is_open else None,
         waits_until=run["due_at"] if is_open else None,
         waits_for=run["wait"] if is_open else {},

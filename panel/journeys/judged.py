@@ -28,12 +28,16 @@ _FATES = {
     "failed": N_("it could not be sent"),
     "bounced": N_("it came back"),
 }
+_ASKED_ONLY = ("within", "since", "where")
 _ABSENT: dict[str, Any] = {"where": [], "within": None, "since": None, "times": None, "value": ""}
 
 
 @dataclass(frozen=True)
 class Tested:
-    """One test as it came out: the clause that is true, whether the test held, and what was seen ("" for nothing)."""
+    """One test as it came out: the clause that is true, whether the test held, and what was seen ("" for nothing).
+
+    A test that cannot be decided now has not held, and its clause says that nobody can tell.
+    """
 
     words: str
     held: bool
@@ -58,26 +62,47 @@ def deciding(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if parts is None:
         yield tree
         return
-    result = bool(tree["result"])
-    decided = {"all": not result, "any": result}.get(tree["test"], False)
+    result = tree["result"]
+    decided = result is None or {"all": not result, "any": result}.get(tree["test"], False)
     for part in [parts] if isinstance(parts, Mapping) else parts:
-        if not decided or bool(part["result"]) == result:
+        if not decided or part["result"] == result:
             yield from deciding(part)
 
 
 def _test(leaf: Mapping[str, Any], reader: Reader, now: datetime, names: Labels) -> Tested:
-    held = bool(leaf["result"])
+    held, unknown = bool(leaf["result"]), leaf["result"] is None
     try:
-        words = clauses.condition({**_ABSENT, **leaf}, reader.language, names, holds=held)
+        if leaf["test"] == "date_comes":
+            words = clauses.trigger({**leaf, "on": "date"}, reader.language, names)
+        else:
+            words = clauses.condition({**_ABSENT, **leaf}, reader.language, names, holds=held or unknown)
+        if unknown:
+            words = translate(reader.language, N_("nobody can tell now whether %(clause)s"), clause=words)
     except KeyError:
         # A test that a newer version (or a plugin that is gone) wrote.
         words = translate(reader.language, N_("the test %(test)s: %(result)s"), test=str(leaf.get("test")),
                           result=_yes(held, reader.language))  # fmt: skip
-    return Tested(words, held, seen_words(leaf.get("seen"), reader, now))
+    return Tested(words, held, "" if unknown else seen_of(leaf, reader, now, names))
 
 
 def _yes(held: bool, language: str) -> str:
     return translate(language, N_("holds") if held else N_("does not hold"))
+
+
+def seen_of(leaf: Mapping[str, Any], reader: Reader, now: datetime, names: Labels = plain_names) -> str:
+    """What this test saw. Of what happened it only saw what it asked about: so far back, and with these values."""
+    seen, test = leaf.get("seen"), leaf.get("test")
+    if isinstance(seen, Mapping) and seen.get("count") == 0 and any(leaf.get(key) for key in _ASKED_ONLY):
+        return ""
+    if test == "in_journey":
+        seen = [names("journey", one, reader.language) for one in seen or ()]
+    elif test == "can_reach":
+        seen = [phrases.channel(one, reader.language) for one in seen or ()]
+    elif test == "prefers" and seen:
+        seen = phrases.channel(seen, reader.language)
+    elif test == "date_comes" and seen:
+        return show_moment(datetime.fromisoformat(seen), reader)
+    return seen_words(seen, reader, now)
 
 
 def seen_words(seen: Any, reader: Reader, now: datetime) -> str:

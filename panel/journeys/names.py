@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from panel.contacts.models import ContactList, Tag
 from panel.contacts.queries import all_fields
-from panel.i18n import LANGUAGES, translate
+from panel.i18n import LANGUAGES, N_, translate
 from panel.journeys.engine.holidays import calendars
 from panel.journeys.language import FieldInfo, TemplateInfo, Vocabulary
 from panel.journeys.language.clauses import Labels, plain_names
@@ -59,10 +59,25 @@ def vocabulary(session: Session) -> Vocabulary:
 
 
 def labels(session: Session) -> Labels:
-    """How events and fields are called in sentences about journeys, in each language. Needs an application context."""
-    events = {one.name: one.label for one in (*types.all(), *manager.current().event_types())}
+    """How events, fields, journeys and what plugins offer are called in sentences about journeys, in each language.
+
+    Needs an application context. Names of journeys are read when the first is asked for.
+    """
+    known = (*types.all(), *manager.current().event_types())
+    events = {one.name: one.label for one in known}
+    brought = {field.name: field.label for one in reversed(known) for field in one.fields}
+    plugins = {
+        "check": {name: one.label for name, one in manager.current().conditions().items()},
+        "action": {name: one.label for name, one in manager.current().actions().items()},
+    }
     custom = {one.name: one.labels for one in session.scalars(select(CustomEventType))}
     fields = {field.name: field for field in all_fields(session)}
+    journeys: dict[str, str] = {}
+
+    def of_journey(name: str) -> str:
+        if not journeys:
+            journeys.update({id_: called or id_ for id_, called in session.execute(select(Journey.id, Journey.name))})
+        return journeys.get(name, name)
 
     def named(kind: str, name: str, language: str) -> str:
         if kind == "event" and (name in events or custom.get(name, {}).get(language)):
@@ -70,6 +85,16 @@ def labels(session: Session) -> Labels:
             return quoted(label, language)
         if kind == "field" and name in fields:
             return quoted(fields[name].label(language), language)
+        if kind == "field" and name == "entry.trigger":
+            return translate(language, N_("what started it"))
+        if kind == "field" and name.startswith(("event.", "run.")):
+            own = name.partition(".")[2]
+            label = translate(language, brought[own]) if own in brought else own.replace("_", " ")
+            return quoted(label, language)
+        if name in plugins.get(kind, ()):
+            return quoted(translate(language, plugins[kind][name]), language)
+        if kind == "journey":
+            return quoted(of_journey(name), language)
         return plain_names(kind, name, language)
 
     return named

@@ -139,7 +139,9 @@ def match(found: dict[str, Any], language: str, names: Labels, *, holds: bool = 
     true, false = _FIELD[found["op"]]
     if isinstance(value, list):
         shown = phrases.either([phrases.quoted(v, language) for v in value], language)
-    elif value.partition(".")[0] in ("run", "event", "entry"):
+    elif value.startswith("run."):
+        shown = translate(language, N_("the one with which the contact entered"))
+    elif value.partition(".")[0] in ("event", "entry"):
         shown = names("field", value, language)
     else:
         shown = phrases.quoted(value, language)

@@ -87,7 +87,7 @@ class Teller:
         told = [
             *(self._said(one) for one in said),
             *self._refusals(),
-            *(line for row in runs.values() for line in self._run(row, known[row["version_id"]])),
+            *(line for row in runs.values() for line in self._run(row, known[row["version_id"]], messages)),
             *(line for row in steps.values() if (line := self._step(row, runs, versions[row["version_id"]]))),
             *(line for row in messages for line in self._message(row, runs, known)),
         ]
@@ -134,7 +134,7 @@ class Teller:
             for row in rows
         ]  # fmt: skip
 
-    def _run(self, row: Mapping[str, Any], program: Program) -> list[Line]:
+    def _run(self, row: Mapping[str, Any], program: Program, messages: Sequence[Mapping[str, Any]] = ()) -> list[Line]:
         said = []
         place = {"journey_id": row["journey_id"], "journey": _name(program)}
         if row["entered_at"] >= self.start:
@@ -149,7 +149,9 @@ class Teller:
             said.append(Line(row["ended_at"], "ended", words, code=row["reason"] or "", **place))
         if row["status"] == "held":
             words = outcome_words(row["reason"] or "held_error", self.lang)
-            at = max(row["step_began_at"], self.start)
+            # With its message, when that came to be sent; else where its step began.
+            held = [one for one in messages if one["enrolment_id"] == row["id"] and one["status"] == "held"]
+            at = max([row["step_began_at"], self.start, *(_moment_of(one, self.start) for one in held)])
             more = (self.step_sentence(program, row["step_id"]),)
             said.append(Line(at, "held", words, step_id=row["step_id"], code=row["reason"] or "", more=more, **place))
         elif row["status"] == "active" and row["due_at"] is not None:
