@@ -324,9 +324,9 @@ def next_moment(session: Session) -> datetime | None:
     """When something is due next, for those who let time pass (tests, simulations)."""
     moments = [
         connection_of(session).execute(select(func.min(column))).scalar()
-        for column in (AudienceState.recheck_at, Audience.check_at, WaitingEntry.due_at)
+        for column in (AudienceState.recheck_at, Audience.check_at)
     ]
-    return min((moment for moment in moments if moment is not None), default=None)
+    return min((moment for moment in (*moments, intake.next_turn(session)) if moment is not None), default=None)
 
 
 def _to_ask(now: datetime) -> Any:

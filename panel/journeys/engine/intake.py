@@ -175,6 +175,15 @@ def admit(session: Session, now: datetime, limit: int = BATCH) -> int:
     return len(rows)
 
 
+def next_turn(session: Session) -> datetime | None:
+    """When somebody's turn comes next. Those before a paused journey have none: nothing would happen then."""
+    return (
+        connection_of(session)
+        .execute(select(func.min(WaitingEntry.due_at)).where(WaitingEntry.journey_id.not_in(_paused())))
+        .scalar()
+    )
+
+
 def _plan_again(session: Session, journey: LiveJourney, now: datetime) -> None:
     """More have their turn than may enter (nobody worked for a while): everybody moves back, in the same order."""
     connection = connection_of(session)

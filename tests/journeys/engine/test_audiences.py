@@ -252,6 +252,8 @@ def test_a_paused_journey_keeps_them_waiting(world: World) -> None:
     world.do(lambda session: session.execute(update(Journey).values(state="paused")))
     world.play(3 * DAY)
     assert len(world.rows(WaitingEntry)) == 1
+    # A moment that has passed and stays would hold up everybody who lets time pass: a forecast would not get on.
+    assert world.do(audiences.next_moment) is None
     world.do(lambda session: session.execute(update(Journey).values(state="live")))
     world.work()
     assert [run.contact_id for run in world.runs()] == people

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -30,6 +30,7 @@ from panel.timeline.models import Event
 from panel.timeline.operations import record
 
 HEADER = "language: 1\njourneys:\n"
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class World:
@@ -128,15 +129,19 @@ class World:
         raise AssertionError("the engine never came to rest")
 
     def play(self, until: datetime | timedelta) -> None:
-        """Let time pass, stopping wherever something is due."""
+        """Let time pass, stopping wherever something is due. What is overdue and stays so (its journey is paused, its
+        channel is gone) is tried again at each stop, and does not keep the time from passing."""
         end = until if isinstance(until, datetime) else self.now + until
         self.work()
+        after: datetime | None = None
         for _ in range(1000):
-            following = self._next_due()
+            following = self._next_due(after)
             if following is None or following > end:
                 break
+            overdue = following <= self.now
             self.now = max(following, self.now + timedelta(microseconds=1))
             self.work()
+            after = self.now if overdue else None
         self.now = max(end, self.now)
         self.work()
 
@@ -144,13 +149,18 @@ class World:
         with clock.hold(self.now):
             return reap()
 
-    def _next_due(self) -> datetime | None:
+    def _next_due(self, after: datetime | None = None) -> datetime | None:
+        since = after or LONG_AGO
         with reading() as session:
-            runs = session.scalar(select(func.min(Enrolment.due_at)).where(Enrolment.status == "active"))
-            messages = session.scalar(select(func.min(Message.not_before)).where(Message.status == "queued"))
+            runs = session.scalar(
+                select(func.min(Enrolment.due_at)).where(Enrolment.status == "active", Enrolment.due_at > since)
+            )
+            messages = session.scalar(
+                select(func.min(Message.not_before)).where(Message.status == "queued", Message.not_before > since)
+            )
             by_date = dates.next_moment(session, self.now)
             watched = audiences.next_moment(session)
-        found = [moment for moment in (runs, messages, by_date, watched) if moment is not None]
+        found = [moment for moment in (runs, messages, by_date, watched) if moment is not None and moment > since]
         return min(found) if found else None
 
     # Looking
