@@ -128,10 +128,15 @@ def _tell(told: Simulation, reader: Reader) -> None:
 @as_json_option
 def forecast(days: int, processes: int, language: str | None, as_json: bool) -> None:
     """Everybody: messages per day and channel, entries, collisions with limits, cost. Nothing is sent or kept."""
+    from panel.calendars import Reader
+    from panel.db import reading
+    from panel.journeys.engine.facts import company
     from panel.journeys.simulate.whole import forecast as play
 
     language = language or terminal_language()
     with application() as app:
+        with reading() as session:
+            reader = Reader(language, time_zone=company(session).time_zone, sees_amounts=True)
         try:
             told = play(app.config["PANEL"], days, processes)
         except OSError as error:
@@ -139,5 +144,5 @@ def forecast(days: int, processes: int, language: str | None, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps(told.as_dict(), ensure_ascii=False, indent=1))
         return
-    for words in told.sentences(language):
+    for words in told.sentences(reader):
         click.echo(words)

@@ -22,7 +22,7 @@ class ChannelFacts:
     `idempotent`: the same key never sends twice, so an uncertain hand-over may be repeated. `batch_size`: how many
     messages one `send` takes. `timeout` bounds one hand-over; the lease is longer. `rate` is messages per second, None
     for no limit. `reports` lists what comes back: delivered, opened, clicked, replied, bounced. `price` is what one
-    message costs in the business's own money (None: nothing worth counting), for forecasts.
+    message costs in `currency` (None: nothing worth counting), for forecasts.
     """
 
     batch_size: int = 1
@@ -32,6 +32,7 @@ class ChannelFacts:
     timeout: timedelta = timedelta(seconds=60)
     max_length: int | None = None
     price: Decimal | None = None
+    currency: str = "ILS"
 
 
 @dataclass(frozen=True)

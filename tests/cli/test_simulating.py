@@ -55,7 +55,7 @@ def test_a_length_that_is_none_is_explained(dana):
 def test_everybody_is_forecast(dana):
     done = run("forecast", "--days", "7", "--processes", "1")
     assert done.exit_code == 0, done.output
-    assert "1 contacts, 8 days." in done.output
+    assert "Contacts: 1. Days: 7." in done.output
 
 
 def test_the_four_answers_are_printed(dana):

@@ -29,8 +29,10 @@ from panel.journeys.simulate.stage import LEFT_OUT, OF_RUNS, copy_table, empty, 
 from panel.messages.models import Message
 from panel.timeline.models import Event
 
-# Moments are rounded up to this, so that all that is due within it is taken together; days and hours stay right.
+# All that is due within such a quarter of an hour is taken together, at its end and never beyond it: hours in which
+# messages may go, days and limits begin and end on quarters of an hour. What is due just when one begins comes then.
 TICK = timedelta(minutes=15)
+INSTANT = timedelta(microseconds=1)
 RUNS_AT_ONCE = 4_000
 EVENTS_AT_ONCE = 4_000
 REMEMBERED = timedelta(days=370)  # messages this far back may still fill a limit
@@ -134,13 +136,15 @@ def _wanted(table: Table, start: datetime, kinds: set[str], number: int, shares:
 
 
 def _share_limits(session: Session, number: int, shares: int) -> None:
-    """`entry_limit` counts over everybody: each share gets its part of it."""
+    """`entry_limit` counts over everybody: each share gets its part; one that gets nothing takes nobody in."""
     versions = session.execute(select(JourneyVersion.id, JourneyVersion.resolved)).all()
     for id_, resolved in versions:
         limit = resolved.get("entry_limit")
         if limit and shares > 1:
             count = limit["count"] // shares + (1 if number < limit["count"] % shares else 0)
             changed = {**resolved, "entry_limit": {**limit, "count": max(count, 1)}}
+            if not count:
+                changed["ends_on"] = date.min.isoformat()
             session.execute(update(JourneyVersion).where(JourneyVersion.id == id_).values(resolved=changed))
 
 
@@ -155,9 +159,9 @@ def _play(session: Session, start: datetime, until: datetime, tell: Callable[[fl
             _settle(session, now, counts, listened, sources)
         coming = (next_due(session), *(source.come(session, now) for source in sources))
         following = min((one for one in coming if one is not None), default=None)
-        if following is None or following > until:
+        if following is None or following > until or now >= until:
             break
-        now = max(_rounded(following), now + TICK)
+        now = min(until, _rounded(max(following, now + INSTANT)))
         share = (now - start) / (until - start)
         if share >= told + 0.01:
             told = share
@@ -177,8 +181,8 @@ def _settle(session: Session, now: datetime, counts: Counts, listened: bool, sou
 
 
 def _rounded(moment: datetime) -> datetime:
-    seconds = TICK.total_seconds()
-    return datetime.fromtimestamp(-(-moment.timestamp() // seconds) * seconds, UTC)
+    begin = datetime.fromtimestamp(moment.timestamp() // TICK.total_seconds() * TICK.total_seconds(), UTC)
+    return moment if moment == begin else begin + TICK - INSTANT
 
 
 def _result(session: Session, counts: Counts, start: datetime, steps_before: int) -> Share:

@@ -17,21 +17,27 @@ from queue import Empty
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from panel import clock
+from panel.calendars import Reader, show_price
 from panel.config import Config
+from panel.contacts.models import Contact
 from panel.db import reading
 from panel.i18n import N_, translate
 from panel.journeys.engine.facts import company
 from panel.journeys.language import phrases
+from panel.journeys.language.problems import isolate
 from panel.journeys.models import Journey
 from panel.journeys.simulate.part import Share, days_between, play_share
 from panel.journeys.simulate.stage import snapshot
 from panel.journeys.simulate.story import reason_words
 from panel.plugin_manager import manager
+from panel.sdk.channels import ChannelFacts
 
 LONGEST_DAYS = 120
+# Below so many contacts one process is quick enough, and limits that count over everybody are kept to the letter.
+SHARED_FROM = 10_000
 # By its name: the application stands above the journeys.
 APPLICATION = "panel.bare:bare_app"
 Tell = Callable[[float], None]
@@ -39,8 +45,8 @@ Tell = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Forecast:
-    """Per local day of the business (`days`), what would happen. `cost` in the business's money, per channel that has
-    a price."""
+    """Per local day of the business (`days`), what would happen. `cost` is {"amount", "currency"} per channel that has
+    a price; amounts of several currencies are never added up."""
 
     start: datetime
     days: list[str]
@@ -51,21 +57,23 @@ class Forecast:
     collisions: dict[str, dict[str, int]]  # journey -> reason -> how often
     collisions_by_day: dict[str, list[int]]  # reason -> per day
     held: dict[str, dict[str, int]]
-    cost: dict[str, str]
+    cost: dict[str, dict[str, str]]
     steps: int = 0
     seconds: float = 0.0
+    asked_days: int = 0  # so many times 24 hours, which touch one local day more
     more: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return {**self.__dict__, "start": self.start.isoformat()}
 
-    def sentences(self, language: str) -> list[str]:
+    def sentences(self, reader: Reader) -> list[str]:
         """The totals, one sentence each."""
+        language = reader.language
 
         def say(sentence: str, **params: Any) -> str:
             return translate(language, sentence, **params)
 
-        said = [say(N_("%(n)s contacts, %(days)s days."), n=self.contacts, days=len(self.days))]
+        said = [say(N_("Contacts: %(n)s. Days: %(days)s."), n=self.contacts, days=self.asked_days or len(self.days))]
         for channel, counts in sorted(self.messages.items()):
             name = phrases.channel(channel, language)
             said.append(say(N_("Messages by %(channel)s: %(n)s"), channel=name, n=sum(counts)))
@@ -78,10 +86,11 @@ class Forecast:
             name = self.names.get(journey, journey)
             for reason, n in sorted(reasons.items()):
                 words = reason_words(reason, language)
-                said.append(say(N_("%(n)s contacts in %(journey)s: %(reason)s"), n=n, journey=name, reason=words))
-        for channel, amount in sorted(self.cost.items()):
+                said.append(say(N_("%(journey)s: %(reason)s Contacts: %(n)s."), n=n, journey=name, reason=words))
+        for channel, cost in sorted(self.cost.items()):
+            amount = show_price(Decimal(cost["amount"]), cost["currency"], reader)
             name = phrases.channel(channel, language)
-            said.append(say(N_("Cost of %(channel)s: %(amount)s"), channel=name, amount=amount))
+            said.append(say(N_("Cost of %(channel)s: %(amount)s"), channel=name, amount=isolate(amount, language)))
         return said
 
 
@@ -90,12 +99,14 @@ def forecast(
 ) -> Forecast:
     """Play everybody for `days`. Needs an application context; nothing is written and nothing is sent.
 
-    `tell` hears the share that is done (0 to 1). With one process it runs in this one.
+    `tell` hears the share that is done (0 to 1). With one process, or few contacts, it runs in this one.
     """
     start = now or clock.now()
     days = max(1, min(days, LONGEST_DAYS))
     until = start + timedelta(days=days)
-    if processes < 2:
+    with reading() as session:
+        count = session.scalar(select(func.count()).select_from(Contact)) or 0
+    if processes < 2 or count < SHARED_FROM:
         with snapshot() as source, clock.hold(start):
             whole = play_share(source, start, until, 0, 1, tell or (lambda _share: None))
     else:
@@ -159,15 +170,16 @@ def _told(whole: Share, start: datetime, until: datetime) -> Forecast:
     messages = spread(whole.sent)
     return Forecast(
         start, days, whole.contacts, messages, spread(whole.entries), names, by_journey, spread(by_reason), held,
-        _cost(messages), whole.steps, round(whole.seconds, 2), {"copied_in": round(whole.copied_in, 2)},
+        _cost(messages), whole.steps, round(whole.seconds, 2), asked_days=(until - start).days,
+        more={"copied_in": round(whole.copied_in, 2)},
     )  # fmt: skip
 
 
-def _cost(messages: dict[str, list[int]]) -> dict[str, str]:
+def _cost(messages: dict[str, list[int]]) -> dict[str, dict[str, str]]:
     """What the messages cost, for the channels that declare a price."""
     found = {}
     for name, channel in manager.current().channels().items():
-        price: Decimal | None = getattr(channel.facts, "price", None)
-        if price is not None and messages.get(name):
-            found[name] = str(price * sum(messages[name]))
+        facts: ChannelFacts = channel.facts
+        if facts.price is not None and messages.get(name):
+            found[name] = {"amount": str(facts.price * sum(messages[name])), "currency": facts.currency}
     return found

@@ -179,6 +179,7 @@ def _of_view(view: str, sent: AsSent, channel: Channel | None) -> dict[str, Any]
         return {
             "pieces": marked(sent.shown.text, sent.targets),
             "cost": price * sent.shown.parts if price is not None else None,
+            "currency": channel.facts.currency if channel is not None else "",
         }
     if view == "pages":
         try:

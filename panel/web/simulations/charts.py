@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from panel.calendars import Reader, show_day, show_number
+from panel.calendars import Reader, show_day, show_number, show_price
 from panel.journeys.language import phrases
 from panel.journeys.simulate.models import Simulation
 from panel.journeys.simulate.story import reason_words
@@ -85,7 +85,10 @@ def read(found: Simulation, reader: Reader) -> Told:
         for reason, count in reasons.items()
     ]
     entries = [Row(journeys.get(name, name), sum(counts)) for name, counts in result["entries"].items()]
-    cost = sum((Decimal(one) for one in result["cost"].values()), Decimal(0))
+    costs = [_priced(name, cost, reader) for name, cost in result["cost"].items()]
+    together: dict[str, Decimal] = {}
+    for _, amount, currency in costs:
+        together[currency] = together.get(currency, Decimal(0)) + amount
     return Told(
         days=len(days),
         contacts=result["contacts"],
@@ -96,15 +99,19 @@ def read(found: Simulation, reader: Reader) -> Told:
         ),
         entries=tuple(sorted(entries, key=lambda row: -row.count)),
         collisions=tuple(sorted(collisions, key=lambda row: -row.count)),
-        cost=tuple(
-            (phrases.channel(name, language), show_number(Decimal(amount), reader, 2))
-            for name, amount in result["cost"].items()
-        ),
-        cost_total=show_number(cost, reader, 2) if result["cost"] else "",
+        cost=tuple((name, show_price(amount, currency, reader)) for name, amount, currency in costs),
+        # Shekels and euros are not added up: each stands for itself.
+        cost_total=" + ".join(show_price(amount, currency, reader) for currency, amount in sorted(together.items())),
         first=_day(days[0], reader) if days else "",
         last=_day(days[-1], reader) if days else "",
         busiest=max((bar for bar in bars if bar.total), key=lambda bar: bar.total, default=None),
     )
+
+
+def _priced(name: str, cost: dict[str, str] | str, reader: Reader) -> tuple[str, Decimal, str]:
+    """A channel's name, what its messages cost and in which money; forecasts once were kept without the money."""
+    kept = {"amount": cost, "currency": "ILS"} if isinstance(cost, str) else cost
+    return phrases.channel(name, reader.language), Decimal(kept["amount"]), kept["currency"]
 
 
 def _bar(

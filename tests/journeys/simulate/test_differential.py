@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from panel import clock
 from panel.calendars import Reader
 from panel.db import reading
 from panel.journeys.explain import explain
 from panel.journeys.simulate.beginning import begin
 from panel.journeys.simulate.one import Asked, simulate
+from panel.journeys.simulate.part import Share, play_share
+from panel.journeys.simulate.stage import snapshot
 from panel.journeys.simulate.story import Line
 from panel.journeys.simulate.wishes import Happens, Wishes
+from panel.messages.models import Message
 from tests.journeys.engine.world import World
 from tests.journeys.simulate.lives import EVENTS, Life, marks, really, scene, somebody
 
+HERE = ZoneInfo("Asia/Jerusalem")
 pytestmark = pytest.mark.databases("sqlite")
 FIRST = int(os.environ.get("DIFFERENTIAL_FROM", "0"))
 CASES = range(FIRST, FIRST + int(os.environ.get("DIFFERENTIAL_CASES", "3")))
@@ -88,3 +95,33 @@ def test_what_explain_says_comes_next_is_what_then_comes(world: World, reader: R
         assert [(one.at.isoformat(timespec="seconds"), one.words) for one in told.coming] == [
             (line.at.isoformat(timespec="seconds"), line.words) for line in mine[: len(told.coming)]
         ], (contact, name, told.runs)
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+@pytest.mark.parametrize("seed", CASES)
+def test_a_forecast_counts_per_day_what_then_goes_out_and_who_enters(world: World, seed: int, shares: int) -> None:
+    dice = random.Random(1000 + seed)
+    names = scene(world, dice, 3)
+    people = [somebody(world, dice, number) for number in range(10)]
+    for contact in people:
+        for name in names:
+            if dice.random() < 0.5:
+                world.do(begin, contact, name, 0, {}, world.now)
+    world.play(timedelta(days=dice.random() * 5))
+    start = world.now
+    until = start + timedelta(days=30)
+    whole = Share()
+    for number in range(shares):
+        with snapshot() as source, clock.hold(start):
+            whole.add(play_share(source, start, until, number, shares, lambda _done: None))
+    world.play(until)
+    sent: Counter[tuple[str, str]] = Counter()
+    for one in world.rows(Message):
+        if one.wire_at is not None and start < one.wire_at <= until and one.status in ("sent", "delivered"):
+            sent[one.channel, one.wire_at.astimezone(HERE).date().isoformat()] += 1
+    entered: Counter[tuple[str, str]] = Counter()
+    for run in world.runs():
+        if start < run.entered_at <= until:
+            entered[run.journey_id, run.entered_at.astimezone(HERE).date().isoformat()] += 1
+    assert whole.sent == sent
+    assert whole.entries == entered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,12 +10,17 @@ from decimal import Decimal
 from flask import current_app
 from sqlalchemy import update
 
+from panel import clock
+from panel.calendars import Reader
 from panel.contacts.memberships import create_list, join_list
 from panel.db import writing
 from panel.journeys.models import Enrolment
-from panel.journeys.simulate.part import Share
+from panel.journeys.simulate.models import Simulation
+from panel.journeys.simulate.part import Share, play_share
+from panel.journeys.simulate.stage import snapshot
 from panel.journeys.simulate.whole import Forecast, forecast
 from panel.plugin_manager import manager
+from panel.web.simulations import charts
 from tests.journeys.engine.world import World
 from tests.journeys.simulate.test_one import WELCOME, everything
 
@@ -69,14 +75,28 @@ def test_who_may_not_be_written_to_and_who_stands_still_already_are_in_the_way(w
         session.execute(update(Enrolment).where(Enrolment.contact_id == 1).values(status="held", reason="held_error"))
     told = play(world)
     assert told.held == {"welcome": {"held_error": 1}}
-    assert "1 contacts in welcome: Stands still: the step could not be carried out." in told.sentences("en")
+    assert "welcome: Stands still: the step could not be carried out. Contacts: 1." in told.sentences(
+        Reader("en", sees_amounts=True)
+    )
 
 
-def test_what_a_channel_costs_is_added_up(world: World) -> None:
-    crowd(world, 4)
-    channel = manager.current().channels()["email"]
-    channel.facts = replace(channel.facts, price=Decimal("0.05"))  # type: ignore[misc]
-    assert play(world).cost == {"email": "0.40"}
+def test_what_a_channel_costs_is_added_up_with_its_currency_and_currencies_are_kept_apart(world: World) -> None:
+    crowd(world, 4, WELCOME.replace("- send: welcome_2", "- send: {text: Hi, via: sms}"), consent=("email", "sms"))
+    for name, price, currency in (("email", "0.05", "ILS"), ("sms", "0.1", "EUR")):
+        channel = manager.current().channels()[name]
+        channel.facts = replace(channel.facts, price=Decimal(price), currency=currency)  # type: ignore[misc]
+    told = play(world)
+    assert told.cost == {
+        "email": {"amount": "0.20", "currency": "ILS"},
+        "sms": {"amount": "0.4", "currency": "EUR"},
+    }
+    said = "\n".join(told.sentences(Reader("en", sees_amounts=True)))
+    assert "Cost of email: ₪0.20" in said
+    assert "Cost of SMS: €0.40" in said
+    shown = charts.read(Simulation(result=told.as_dict()), Reader("en"))
+    assert shown.cost_total == "€0.40 + ₪0.20"
+    kept_long_ago = told.as_dict() | {"cost": {"email": "0.20"}}
+    assert charts.read(Simulation(result=kept_long_ago), Reader("en")).cost_total == "₪0.20"
 
 
 def test_shares_add_up() -> None:
@@ -85,3 +105,26 @@ def test_shares_add_up() -> None:
     two.sent.update({("email", "2026-11-22"): 3})
     one.add(two)
     assert (one.contacts, one.steps, one.seconds, one.sent[("email", "2026-11-22")]) == (3, 7, 2.0, 5)
+
+
+def test_what_goes_out_shortly_before_midnight_is_counted_on_that_day(world: World) -> None:
+    world.now = world.now.replace(hour=21, minute=51)  # 23:51 in Jerusalem
+    body = WELCOME.replace("wait: 3 days", "wait: 24 hours").replace(
+        "send_hours: {days: [sun, mon, tue, wed, thu], from: 09:00, to: 20:00}", "send_hours: any"
+    )
+    crowd(world, 3, body)
+    told = play(world)
+    assert told.messages["email"][:3] == [3, 3, 0]
+
+
+def test_one_place_a_day_is_one_place_a_day(world: World) -> None:
+    crowd(world, 8, WELCOME.replace("  review_after", "  entry_limit: 1 per day\n  review_after"))
+    told = forecast(current_app.config["PANEL"], 4, 2, now=world.now)  # few contacts are not shared out
+    start, until = world.now, world.now + timedelta(days=4)
+    whole = Share()
+    for number in range(2):
+        with snapshot() as source, clock.hold(start):
+            whole.add(play_share(source, start, until, number, 2, lambda _done: None))
+    world.play(until)
+    assert sum(told.entries["welcome"]) == len(world.runs())
+    assert max(Counter(day for _, day in whole.entries.elements()).values()) == 1
