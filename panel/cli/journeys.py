@@ -12,6 +12,7 @@ import click
 from panel.cli._application import application, fail
 from panel.cli._language import language as terminal_language
 from panel.cli._simulating import forecast, simulate
+from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_, translate
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -73,9 +74,10 @@ def check(file: Path, names: bool, language: str | None, as_json: bool) -> None:
 
 
 def _print_checked(file: Path, checked: Any, language: str) -> None:
-    pattern = N_("%(file)s, line %(line)s: %(words)s  (%(code)s)")
+    pattern = N_("%(file)s, line %(line)s, column %(column)s: %(words)s  (%(code)s)")
     for problem in checked.everything:
-        where = {"file": file.name, "line": problem.line, "words": problem.words(language), "code": problem.code}
+        where = {"file": file.name, "line": problem.line, "column": problem.column, "words": problem.words(language),
+                 "code": problem.code}  # fmt: skip
         click.echo(translate(language, pattern, **where), err=problem.severity == "error")
     counts = {"journeys": len(checked.journeys), "problems": len(checked.problems), "warnings": len(checked.warnings)}
     click.echo(
@@ -92,9 +94,8 @@ def _print_checked(file: Path, checked: Any, language: str) -> None:
 def publish(journey: str | None, everything: bool, note: str, language: str | None, as_json: bool) -> None:
     """Read journeys.yaml and publish a journey as it stands there; exit code 1 when it is refused."""
     from panel.db import reading, writing
-    from panel.errors import UserError
     from panel.journeys import operations
-    from panel.journeys.file import first_line, journey_texts, read_file
+    from panel.journeys.file import first_place, journey_texts, read_file
     from panel.journeys.language import check as check_text
     from panel.journeys.names import vocabulary
 
@@ -128,10 +129,10 @@ def publish(journey: str | None, everything: bool, note: str, language: str | No
                     )
                 results.append({"journey": journey_id, "ok": True, "version": done.number, "new": done.is_new})
             except UserError as error:
-                # The lines of the journey's own text, as lines of the file that it stands in.
-                above = first_line(found.text or "", journey_id) - 1 if journey_id in texts else 0
+                # The places in the journey's own text, as places in the file that it stands in.
+                above, indent = first_place(found.text or "", journey_id) if journey_id in texts else (0, 0)
                 problems = [
-                    problem.as_dict(language) | ({"line": problem.line + above} if _is_own(problem) else {})
+                    problem.as_dict(language) | (_in_file(problem, above, indent) if _is_own(problem) else {})
                     for problem in getattr(error, "problems", ())
                 ]
                 results.append(
@@ -152,6 +153,11 @@ def _is_own(problem: Any) -> bool:
     return bool(problem.line) and problem.path.startswith("journeys/")
 
 
+def _in_file(problem: Any, above: int, indent: int) -> dict[str, int]:
+    lines = {"line": problem.line + above, "end_line": problem.end_line + above}
+    return lines | {"column": problem.column + indent, "end_column": problem.end_column + indent}
+
+
 def _print_published(results: list[dict[str, Any]], language: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(results, ensure_ascii=False, indent=2))
@@ -170,8 +176,8 @@ def _print_published(results: list[dict[str, Any]], language: str, as_json: bool
         listed = translate(language, head, journey=result["journey"])
         click.echo(listed if result["problems"] else result["words"], err=True)
         for problem in result["problems"]:
-            pattern = N_("  line %(line)s: %(words)s  (%(code)s)")
-            where = {key: problem[key] for key in ("line", "words", "code")}
+            pattern = N_("  line %(line)s, column %(column)s: %(words)s  (%(code)s)")
+            where = {key: problem[key] for key in ("line", "column", "words", "code")}
             click.echo(translate(language, pattern, **where), err=True)
 
 
@@ -193,7 +199,7 @@ def list_journeys(as_json: bool) -> None:
         rows = [
             {
                 "id": journey.id,
-                "name": journey.name,
+                "name": _name(journey),
                 "state": journey.state,
                 "version": number,
                 "draft": journey.draft_text is not None,
@@ -207,6 +213,21 @@ def list_journeys(as_json: bool) -> None:
     for row in rows:
         version = f"v{row['version']}" if row["version"] else "-"
         click.echo(f"{row['id']:<30} {row['state']:<8} {version:<5} {'draft' if row['draft'] else '':<6} {row['name']}")
+
+
+def _name(journey: Any) -> str:
+    """What people call it: the name in force, else the one in its draft, else its identity."""
+    from panel.journeys.file import splice
+    from panel.journeys.language import check as check_text
+
+    if journey.draft_text is None or (journey.name and journey.name != journey.id):
+        return str(journey.name or journey.id)
+    try:
+        found = check_text(splice("", journey.id, journey.draft_text)).journeys.get(journey.id)
+    except UserError:
+        found = None
+    values = found.values if found is not None else None
+    return str((values or {}).get("name") or journey.id)
 
 
 @journeys.command()

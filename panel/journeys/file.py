@@ -60,11 +60,13 @@ def journey_text(file_text: str, journey_id: str) -> str | None:
     return journey_texts(file_text).get(journey_id)
 
 
-def first_line(file_text: str, journey_id: str) -> int:
-    """The line (from 1) at which a journey begins in the file; 1 when it is not there."""
+def first_place(file_text: str, journey_id: str) -> tuple[int, int]:
+    """How many lines stand above a journey in the file, and how many characters to the left of it; zeros when it is
+    not there."""
     source, tree = read(file_text)
     entry = _journeys(tree).get(journey_id) if isinstance(tree, Block) else None
-    return source.position(entry.start)[0] if entry else 1
+    line, column = source.position(entry.start) if entry else (1, 1)
+    return line - 1, column - 1
 
 
 def splice(file_text: str, journey_id: str, text: str) -> str:

@@ -50,9 +50,8 @@ def test_a_mistake_is_named_with_its_line_and_the_nearest_word(file):
     file.write_text(GOOD.replace("review_after", "review_aftr"), encoding="utf-8")
     answer = run("check", str(file))
     assert answer.exit_code == 1
-    assert (
-        "line 10: “review_aftr” is not known in a journey. Did you mean review_after?  (unknown_key)" in answer.output
-    )
+    words = "“review_aftr” is not known in a journey. Did you mean review_after?  (unknown_key)"
+    assert f"line 10, column 5: {words}" in answer.output
 
 
 def test_a_warning_does_not_fail(file):
@@ -103,8 +102,16 @@ def test_a_refused_publication_says_everything_and_exits_with_1(installation):
     answer = run("publish", "welcome", "--json")
     assert answer.exit_code == 1
     result = json.loads(answer.output)[0]
-    assert [(p["code"], p["line"]) for p in result["problems"]] == [("not_a_review", 10), ("unknown_key", 12)]
-    assert json.loads(run("list", "--json").output)[0]["version"] == 1
+    places = [(p["code"], p["line"], p["column"]) for p in result["problems"]]
+    assert places == [("not_a_review", 10, 19), ("unknown_key", 12, 9)]
+    assert "line 12, column 9: " in run("publish", "welcome").output
+    # Nobody has published it, and it is called by its name all the same.
+    draft = text.replace("  welcome:", "  second:").replace("name: Welcome", "name: The second")
+    installation.write_text(f"{text}{draft.split('journeys:')[1].lstrip(chr(10))}", encoding="utf-8")
+    run("publish", "second")
+    [second, first] = json.loads(run("list", "--json").output)
+    assert (second["id"], second["name"], second["version"]) == ("second", "The second", None)
+    assert (first["id"], first["version"]) == ("welcome", 1)
 
 
 def test_all_publishes_what_is_meant_to_be_live(installation):
