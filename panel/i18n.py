@@ -28,6 +28,7 @@ _HERE = Path(__file__).parent / "translations"
 _current: ContextVar[str] = ContextVar("panel_language", default="en")
 _latin_digits: ContextVar[bool] = ContextVar("panel_latin_digits", default=False)
 _folders: list[Path] = []
+_LATIN = str.maketrans("۰۱۲۳۴۵۶۷۸۹", "0123456789")
 
 
 def N_(message: str) -> str:  # noqa: N802 - the field's usual name for a marker
@@ -66,10 +67,15 @@ def translate(language: str, message: str, /, **params: Any) -> str:
 
     A parameter may be a mapping of languages to words: something that was said in all of them when it was stored.
     """
-    text = catalogue(language).gettext(message) if language != "en" and message else message
+    text = digits_chosen(catalogue(language).gettext(message)) if language != "en" and message else message
     if not params:
         return text
     return text % {k: v.get(language, v.get("en", "")) if isinstance(v, dict) else v for k, v in params.items()}
+
+
+def digits_chosen(text: str) -> str:
+    """A translation's own digits, in the writing that the reader has chosen; what fills its slots is left as it is."""
+    return text.translate(_LATIN) if _latin_digits.get() else text
 
 
 def current_language() -> str:
@@ -112,7 +118,7 @@ def gettext(message: str, /, **params: Any) -> str:
 def ngettext(one: str, many: str, n: int, /, **params: Any) -> str:
     """Translate with a plural form; `%(n)s` is filled with `n`."""
     language = _current.get()
-    text = catalogue(language).ngettext(one, many, n) if language != "en" else (one if n == 1 else many)
+    text = digits_chosen(catalogue(language).ngettext(one, many, n)) if language != "en" else (one if n == 1 else many)
     return text % {"n": n, **params}
 
 

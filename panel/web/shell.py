@@ -84,4 +84,4 @@ def translated_many(one: str, many: str, n: int, **params: Any) -> Markup:
     """`ngettext` of the templates; `%(n)s` is the number in the reader's digits."""
     language = i18n.current_language()
     text = i18n.catalogue(language).ngettext(one, many, n) if language != "en" else (one if n == 1 else many)
-    return Markup(escape(text)) % {"n": filters.number(n), **params}
+    return Markup(escape(i18n.digits_chosen(text))) % {"n": filters.number(n), **params}

@@ -22,7 +22,7 @@ from panel.journeys import operations
 from panel.journeys.file import JourneysFile, journey_text, read_file, sha256_of, write_journey
 from panel.journeys.language.completion import completions
 from panel.journeys.models import Journey, JourneyVersion
-from panel.journeys.names import vocabulary
+from panel.journeys.names import labels, vocabulary
 from panel.journeys.operations import NotPublishedError
 from panel.staff.models import User
 from panel.web.access import requires
@@ -88,7 +88,7 @@ class EditorPages:
             name=_name(journey, judgement),
             text=text,
             judgement=judgement,
-            words=in_words(judgement.program, current_language()),
+            words=in_words(judgement.program, current_language(), labels(db.session())),
             live=live,
             is_checked=request.method == "POST" or journey.draft_text is not None,
             draft_sha256=journey.draft_sha256 or "",
@@ -105,7 +105,7 @@ class EditorPages:
         text = _json_text()
         judgement = _judge(session, journey_id, text, read_file(_path()))
         from_template = current_app.jinja_env.get_template("journeys/words.html")
-        said = in_words(judgement.program, language)
+        said = in_words(judgement.program, language, labels(db.session()))
         return jsonify(
             problems=[one.as_dict(language) for one in judgement.findings],
             words=from_template.render(words=said, counts={}) if said else None,
@@ -165,8 +165,8 @@ class EditorPages:
             lines=diffs.diff(live_text, text),
             text=text,
             has_draft=journey.draft_text is not None,
-            before=in_words(live.resolved, current_language()) if live else None,
-            words=in_words(judgement.program, current_language()),
+            before=in_words(live.resolved, current_language(), labels(db.session())) if live else None,
+            words=in_words(judgement.program, current_language(), labels(db.session())),
             impact=impact(
                 live.resolved if live else None,
                 judgement.program,

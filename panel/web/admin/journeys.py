@@ -21,7 +21,7 @@ from panel.journeys.file import JourneysFile, journey_text, read_file
 from panel.journeys.language import Program
 from panel.journeys.language.sentences import describe, summary
 from panel.journeys.models import Journey, JourneyFile, JourneyVersion
-from panel.journeys.names import vocabulary
+from panel.journeys.names import labels, vocabulary
 from panel.web.access import requires
 from panel.web.admin import experiments
 from panel.web.admin.journey_editor import EditorPages
@@ -96,7 +96,7 @@ class JourneysView(EditorPages, PanelView):
             journey=journey,
             name=name_of(journey, program),
             live=live,
-            words=describe(program, language) if program else None,
+            words=describe(program, language, labels(session)) if program else None,
             judgement=judgement,
             counts=_counts(session, journey_id, live.id if live else None),
             inside=queries.inside(session).get(journey_id, queries.Inside()),
@@ -131,7 +131,7 @@ class JourneysView(EditorPages, PanelView):
             other=other,
             lines=diffs.diff(_own_text(other), _own_text(version)) if other else [],
             text=_own_text(version),
-            words=describe(version.resolved, current_language()),
+            words=describe(version.resolved, current_language(), labels(session)),
             versions=queries.versions(session, journey_id),
         )
 
@@ -290,6 +290,7 @@ def _rows(session: Session, file: JourneysFile, language: str) -> list[Row]:
     has_drafts = any(journey.draft_text is not None for journey, _, _ in found)
     names = vocabulary(session) if has_drafts else None
     rows, judged = [], 0
+    called = labels(session)
     for journey, number, resolved in found:
         judgement = None
         if journey.draft_text is not None and judged < MOST_DRAFTS_JUDGED:
@@ -301,7 +302,7 @@ def _rows(session: Session, file: JourneysFile, language: str) -> list[Row]:
                 journey,
                 name_of(journey, program),
                 number,
-                summary(program, language) if program else "",
+                summary(program, language, called) if program else "",
                 inside.get(journey.id, queries.Inside()),
                 judgement,
             )

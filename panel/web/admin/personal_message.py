@@ -350,7 +350,9 @@ def _facts(contact: Contact, form: Form) -> dict[str, Any]:
         "opted_out": way.opted_out if way is not None and not code else False,
         "seen": seen,
         "is_text_message": _kind(form.channel) == "phone",
-        "price": show_price(price * seen.parts, channel.facts.currency, current_reader()) if channel and price and seen else "",
+        "price": show_price(price * seen.parts, channel.facts.currency, current_reader())
+        if channel and price and seen
+        else "",
         "missing": [(isolate(one), f"[[{one}|…]]") for one in look.missing] if look is not None else [],
         "problems": [
             translate(language, one.sentence, **{name: isolate(value) for name, value in one.params.items()})

@@ -24,6 +24,7 @@ from panel.jobs import wake
 from panel.journeys.engine.programs import programs
 from panel.journeys.language import clauses
 from panel.journeys.models import Journey
+from panel.journeys.names import labels
 from panel.journeys.simulate import work
 from panel.journeys.simulate.one import Asked, simulate
 from panel.journeys.simulate.wishes import Happens, Wishes
@@ -166,5 +167,6 @@ def _triggers(session: Session, journey: Journey) -> list[tuple[int, str]]:
         return []
     program = programs(session, [journey.live_version_id])[journey.live_version_id]
     language = current_language()
-    found = [clauses.trigger(dict(raw), language) for raw in program.resolved["start_when"]]
+    names = labels(session)
+    found = [clauses.trigger(dict(raw), language, names) for raw in program.resolved["start_when"]]
     return list(enumerate(found)) or [(0, gettext("its beginning"))]

@@ -10,6 +10,7 @@ from typing import Any
 from panel.i18n import N_, translate
 from panel.journeys.engine.running import RUNNING
 from panel.journeys.language import Problem, Program, Vocabulary, check_journey, not_running_yet
+from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.problems import ERROR
 from panel.journeys.language.sentences import describe
 
@@ -122,9 +123,9 @@ def place(text: str, line: int, column: int) -> int | None:
     return index if index <= len(text) else None
 
 
-def in_words(program: Program | None, language: str) -> dict[str, Any] | None:
+def in_words(program: Program | None, language: str, names: Labels = plain_names) -> dict[str, Any] | None:
     """The journey as sentences: summary, about, lines; None while it has errors."""
-    return describe(program, language) if program is not None else None
+    return describe(program, language, names) if program is not None else None
 
 
 def where_words(line: int, language: str) -> str:

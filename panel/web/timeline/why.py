@@ -10,15 +10,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from panel import amounts, calendars, clock
+from panel import clock
 from panel.calendars import Reader
 from panel.i18n import N_, translate
-from panel.journeys import reasons
+from panel.journeys import judged, reasons
 from panel.journeys.answers import Coming
 from panel.journeys.explain import explain
 from panel.journeys.language import clauses, phrases
+from panel.journeys.language.clauses import Labels, plain_names
 from panel.journeys.language.program import Program
 from panel.journeys.models import Enrolment, EntryCheck, Journey, JourneyVersion, StepRun
+from panel.journeys.names import labels
 from panel.messages import reasons as message_reasons
 from panel.staff.models import User
 from panel.web.filters import isolate
@@ -106,6 +108,7 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
     rows = session.execute(select(Journey.id, Journey.name).where(Journey.id.in_(sorted(ids))))
     names = {id_: name for id_, name in rows}
     found = []
+    called = labels(session) if ids else plain_names
     for id_ in sorted(ids, key=lambda one: (names.get(one) or one).casefold()):
         if id_ not in names:
             continue
@@ -114,7 +117,7 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
                 id_,
                 names[id_] or id_,
                 tuple(
-                    _run(run, number, resolved, visits.get(run.id, []), language, people)
+                    _run(run, number, resolved, visits.get(run.id, []), language, people, called)
                     for run, number, resolved in runs
                     if run.journey_id == id_
                 ),
@@ -123,7 +126,7 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
                         check.at,
                         reasons.entry_words(check.outcome, language),
                         check.count,
-                        tests(check.detail.get("condition"), reader),
+                        tests(check.detail.get("condition"), reader, called),
                     )
                     for check in refused
                     if check.journey_id == id_
@@ -155,40 +158,24 @@ def _judged(session: Session, contact_id: int, answer: Answer, reader: Reader) -
         select(JourneyVersion.resolved).join(Journey, Journey.live_version_id == JourneyVersion.id)
         .where(Journey.id == answer.journey_id)
     )  # fmt: skip
-    starts = [clauses.trigger(one, reader.language) for one in version["start_when"]] if version else []
+    names = labels(session)
+    starts = [clauses.trigger(one, reader.language, names) for one in version["start_when"]] if version else []
     verdict = None
     if told.would_enter is not None:
-        must, must_not = (tests(told.judged.get(name), reader) for name in ("only_if", "exclude_if"))
+        must, must_not = (tests(told.judged.get(name), reader, names) for name in ("only_if", "exclude_if"))
         verdict = Verdict(told.would_enter, must, must_not)
     return replace(answer, now=verdict, starts=phrases.either(starts, reader.language) if starts else "")
 
 
-def tests(tree: Mapping[str, Any] | None, reader: Reader) -> tuple[Test, ...]:
+def tests(tree: Mapping[str, Any] | None, reader: Reader, names: Labels) -> tuple[Test, ...]:
     """The single tests of a judged condition, in words; a branch of "all" and "any" gives its parts."""
     if not tree:
         return ()
     if tree.get("of") is not None:
-        return tuple(one for part in tree["of"] for one in tests(part, reader))
+        return tuple(one for part in tree["of"] for one in tests(part, reader, names))
     asked = {"where": [], "within": None, "since": None, "times": None, "value": "", **tree}
-    seen = _seen(tree.get("seen"), reader)
-    return (Test(clauses.condition(asked, reader.language), bool(tree["result"]), seen),)
-
-
-def _seen(seen: Any, reader: Reader) -> str:
-    """What a test saw, shortly: the tags there are, the last time something happened, a field's value."""
-    language = reader.language
-    if amounts.seen(seen, reader):
-        return translate(language, amounts.WHY_HIDDEN)
-    if isinstance(seen, Mapping) and "count" in seen:
-        if not seen["count"]:
-            return translate(language, N_("never"))
-        last = calendars.show_moment(datetime.fromisoformat(seen["last"]), reader) if seen.get("last") else ""
-        return translate(language, N_("last on %(date)s"), date=last) if last else ""
-    if isinstance(seen, Mapping):
-        return ", ".join(str(value) for value in seen.values())
-    if isinstance(seen, (list, tuple)):
-        return ", ".join(str(one) for one in seen) or translate(language, N_("none"))
-    return translate(language, N_("empty")) if seen in (None, "") else str(seen)
+    seen = judged.seen_of(tree, reader, clock.now(), names)
+    return (Test(clauses.condition(asked, reader.language, names), bool(tree["result"]), seen),)
 
 
 def _run(
@@ -198,6 +185,7 @@ def _run(
     visits: Sequence[StepRun],
     language: str,
     people: Mapping[int, str],
+    names: Labels,
 ) -> Run:
     return Run(
         run.entered_at,
@@ -205,21 +193,21 @@ def _run(
         reasons.status_words(run.status, language),
         reason_words(run.reason, language) if run.reason else "",
         number or 0,
-        step_sentence(resolved, run.step_id, language) if run.ended_at is None else "",
+        step_sentence(resolved, run.step_id, language, names) if run.ended_at is None else "",
         run.due_at,
-        tuple(_visit(one, resolved, language, people) for one in visits),
+        tuple(_visit(one, resolved, language, people, names) for one in visits),
         run.id,
     )
 
 
-def _visit(visit: StepRun, program: Program | None, language: str, people: Mapping[int, str]) -> Visit:
+def _visit(visit: StepRun, program: Program | None, language: str, people: Mapping[int, str], names: Labels) -> Visit:
     more = reason_words(visit.reason, language) if visit.reason else ""
     if who := people.get((visit.detail or {}).get("by", 0)):
         more = f"{more} {translate(language, N_('By %(name)s'), name=isolate(who))}".strip()
     return Visit(
         visit.ended_at,
         step_icon(visit.kind),
-        step_sentence(program, visit.step_id, language),
+        step_sentence(program, visit.step_id, language, names),
         reasons.step_words(visit.outcome, language),
         more,
         visit.outcome.startswith(_TROUBLE) or bool(visit.reason),
