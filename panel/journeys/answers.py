@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel.calendars import Reader, show_moment
+from panel.contacts.queries import aliases
 from panel.db import connection_of
 from panel.i18n import N_, translate
 from panel.installation.models import Setting
@@ -76,17 +77,18 @@ class Answerer:
         date, name = self.when(run["entered_at"]), (run["data"].get("run") or {}).get("entry.trigger") or ""
         raw = _trigger_called(program, str(name))
         because = clauses.trigger(raw, self.reader.language, self.names) if raw else str(name)
-        source = self._source(run["entered_event"])
+        source = self._source(run)
         if source:
             sentence = N_("Entered on %(date)s, because %(trigger)s (source: %(source)s).")
             return self.say(sentence, date=date, trigger=because, source=source)
         return self.say(N_("Entered on %(date)s, because %(trigger)s."), date=date, trigger=because)
 
-    def _source(self, event_id: int | None) -> str:
-        if event_id is None:
+    def _source(self, run: Mapping[str, Any]) -> str:
+        if run["entered_event"] is None:
             return ""
-        found = connection_of(self.session).execute(select(Event.source).where(Event.id == event_id)).scalar()
-        return found or ""
+        # By its contact too: the record is kept by contact, and by the number alone all of it would be read.
+        theirs = Event.contact_id.in_(aliases(self.session, run["contact_id"])), Event.id == run["entered_event"]
+        return connection_of(self.session).execute(select(Event.source).where(*theirs)).scalar() or ""
 
     def sent(self, message: Mapping[str, Any], program: Program | None) -> str:
         said = self.say(

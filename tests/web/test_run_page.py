@@ -90,6 +90,22 @@ def test_the_page_shows_the_path_the_place_and_the_record(stored, logged_in, run
         assert words in said, words
 
 
+def test_the_page_of_a_run_that_an_event_started_says_where_that_came_from(stored, logged_in, world):  # noqa: F811
+    world.template("one", text="Hello")
+    text = JOURNEY.replace("{manual: yes}", "{event: order_paid}").replace(
+        "{event: order_paid, reason", "{event: order_cancelled, reason"
+    )
+    world.publish(text.replace("    - send: two\n", ""))
+    world.now = clock.now()
+    world.event(world.contact("Emma Wilson"), "order_paid", amount="5")
+    world.work()
+    [run] = world.runs()
+    support = logged_in("support")
+    said = flat(support.text(url_of(stored, run) + f"/journey/{run.id}"))
+    assert "It was told by test." in said
+    assert "(source: test)" in flat(support.text(url_of(stored, run) + "/why?journey=series"))
+
+
 def test_pausing_skipping_moving_and_taking_out_from_the_page(stored, logged_in, run, world):  # noqa: F811
     person = logged_in("support")
     card = url_of(stored, run)

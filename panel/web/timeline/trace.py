@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from panel.calendars import Reader, show_number
+from panel.contacts.queries import aliases
 from panel.i18n import N_, translate
 from panel.journeys import reasons
 from panel.journeys.drawing import Visit, way_words
@@ -226,7 +227,9 @@ def _began(session: Session, run: Enrolment, program: Program, reader: Reader, n
         raw = _trigger(program, because)
         clause = clauses.trigger(raw, language, names) if raw else words.trigger_words(because, language)
         said.append(translate(language, N_("It started because %(trigger)s."), trigger=clause))
-    event = session.get(Event, run.entered_event) if run.entered_event else None
+    # By its contact too, as the record of events is kept by contact; it may have come to a card that was merged in.
+    theirs = Event.contact_id.in_(aliases(session, run.contact_id)), Event.id == run.entered_event
+    event = session.scalars(select(Event).where(*theirs)).first() if run.entered_event else None
     if event is not None:
         said += _source(event, reader, session)
     return said
