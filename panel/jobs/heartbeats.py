@@ -39,7 +39,7 @@ class Sign:
 
     @property
     def alive(self) -> bool:
-        return self.age < DEAD_AFTER
+        return abs(self.age) < DEAD_AFTER  # a sign of the future is one of a clock that was set back since
 
 
 class Heart:
@@ -83,8 +83,9 @@ def last_sign_query(kind: str, now: datetime) -> Select[datetime]:
 
 def is_silent(last: datetime | None, now: datetime) -> bool:
     """Whether what once gave a sign gives none any more. What never gave one is only young."""
-    return last is not None and now - last > DEAD_AFTER
+    return last is not None and abs(now - last) > DEAD_AFTER
 
 
 def forget_old(session: Session, now: datetime) -> None:
-    session.execute(delete(Heartbeat).where(Heartbeat.at < now - FORGET_AFTER))
+    # Also what a clock that ran ahead left: whoever lives signs anew within seconds, the dead would hide that all are.
+    session.execute(delete(Heartbeat).where((Heartbeat.at < now - FORGET_AFTER) | (Heartbeat.at > now + DEAD_AFTER)))

@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.contacts.models import Contact
 from panel.db import connection_of, rows_of, table_of
 from panel.errors import UserError
 from panel.i18n import N_
@@ -42,7 +43,7 @@ What = Literal["send", "already", "skip"]
 DECISIONS: tuple[What, ...] = ("send", "already", "skip")
 LONGEST = 72  # hours that something may be spread over
 WAITING = ("queued", "claimed")
-MESSAGES, RUNS = table_of(Message), table_of(Enrolment)
+MESSAGES, RUNS, CONTACTS = table_of(Message), table_of(Enrolment), table_of(Contact)
 OUTCOMES = {"already": ("sent", "settled_sent", "arrived"), "skip": ("skipped", "settled_not_sent", "skip")}
 
 
@@ -114,6 +115,38 @@ def groups(session: Session, now: datetime) -> list[Group]:
         leads = leads_to(known[version], step)
         found.append(Group(f"r:{journey}:{step}", "people", journey, step, "", count, old, new, leads))
     return sorted(found, key=lambda one: (one.journey_id, one.kind, one.step_id, one.channel))
+
+
+def whom(session: Session, group: Group, now: datetime, limit: int, skipped: int = 0) -> list[tuple[int, str | None]]:
+    """The contacts of a group as (id, name) in the order in which they were due, `limit` of them after `skipped`."""
+    if group.kind == "messages":
+        which, id_, due = _messages_of(group), MESSAGES.c.id, MESSAGES.c.not_before
+        whose: ColumnElement[Any] = MESSAGES.c.contact_id
+        waits: tuple[ColumnElement[bool], ...] = (MESSAGES.c.status.in_(WAITING),)
+    else:
+        which, id_, due, whose = _runs_of(group), RUNS.c.id, RUNS.c.due_at, RUNS.c.contact_id
+        waits = (RUNS.c.status == "active",)
+    rows = connection_of(session).execute(
+        select(whose, CONTACTS.c.name)
+        .outerjoin(CONTACTS, CONTACTS.c.id == whose)
+        .where(*waits, due <= now, *which)
+        .order_by(due, id_)
+        .offset(skipped)
+        .limit(limit)
+    )
+    return [(contact_id, name) for contact_id, name in rows]
+
+
+def _messages_of(group: Group) -> tuple[ColumnElement[bool], ...]:
+    return (
+        func.coalesce(MESSAGES.c.journey_id, "") == group.journey_id,
+        func.coalesce(MESSAGES.c.step_id, "") == group.step_id,
+        MESSAGES.c.channel == group.channel,
+    )
+
+
+def _runs_of(group: Group) -> tuple[ColumnElement[bool], ...]:
+    return (RUNS.c.journey_id == group.journey_id, RUNS.c.step_id == group.step_id)
 
 
 def leads_to(program: Program, step_id: str) -> str | None:
@@ -202,11 +235,7 @@ def _carry_out(session: Session, group: Group, decision: Decision, by: User | No
     over = timedelta(hours=decision.hours)
     connection = connection_of(session)
     if group.kind == "messages":
-        which: tuple[ColumnElement[bool], ...] = (
-            func.coalesce(MESSAGES.c.journey_id, "") == group.journey_id,
-            func.coalesce(MESSAGES.c.step_id, "") == group.step_id,
-            MESSAGES.c.channel == group.channel,
-        )
+        which = _messages_of(group)
         connection.execute(
             update(MESSAGES)
             .where(MESSAGES.c.status == "claimed", *which)
@@ -217,7 +246,7 @@ def _carry_out(session: Session, group: Group, decision: Decision, by: User | No
         else:
             _settle(session, (MESSAGES.c.not_before <= now, *which), decision.what, by, now, "restore")
         return
-    mine = (RUNS.c.journey_id == group.journey_id, RUNS.c.step_id == group.step_id)
+    mine = _runs_of(group)
     if decision.what != "send":
         _say_to_runs(session, (RUNS.c.due_at <= now, *mine), decision.what, by)
     spread_runs(session, mine, now, over if decision.what == "send" else timedelta(minutes=1))

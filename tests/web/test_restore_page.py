@@ -12,10 +12,11 @@ from panel.contacts import operations as contacts
 from panel.db import writing
 from panel.installation.models import Heartbeat
 from panel.installation.queries import get_setting
+from panel.issues.models import Issue
 from panel.issues.operations import raise_issue
 from panel.journeys import operations, restoring
 from panel.journeys.by_hand import start_by_hand
-from panel.journeys.engine import marks
+from panel.journeys.engine import breaker, marks
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.names import vocabulary
 from panel.sdk.context import NewContact
@@ -47,8 +48,15 @@ def test_after_a_restore_every_page_says_so_and_each_group_is_decided(logged_in,
     page = person.text("/admin/restore/")
     assert "brought here from another place" in page
     assert "disabled" in page
+    whom = 'href="/admin/contact/'
+    assert whom in page
     with writing() as session:
         [group] = restoring.groups(session, clock.now())
+    everybody = person.text(f"/admin/restore/whom?key={group.key}")
+    assert whom in everybody
+    assert "in the order in which they were due." in everybody
+    assert whom not in person.text(f"/admin/restore/whom?key={group.key}&from=100")
+    assert person.client.get("/admin/restore/whom?key=r:nobody:x").status_code == 303
     person.post("/admin/restore/decide", page="/admin/restore/", key=group.key, what="skip", hours="0")
     assert "chip-green" in person.text("/admin/restore/")
     assert person.post("/admin/restore/resume", page="/admin/restore/", confirmed="1").status_code == 303
@@ -87,6 +95,22 @@ def test_those_behind_an_issue_are_listed_and_helped(logged_in, stored, inside):
     assert [one.status for one in stored.query(Enrolment)] == ["active"]
     assert "Nobody stands still" in person.text("/admin/held/")
     assert logged_in("viewer").post("/admin/held/help", what="retry", everybody="1").status_code == 403
+
+
+def test_trying_a_channel_again_ends_its_rest_and_every_issue_of_a_journey_leads_there(logged_in, stored, inside):
+    person = logged_in("marketing")
+    with writing() as session:
+        breaker.trouble(session, "email", "535 refused", clock.now())
+        trouble = raise_issue(
+            session, "channel:email", code="channel_in_trouble", sentence="Waiting", params={"channel": "email"}
+        ).id
+        raise_issue(session, "journeys_file:win_back", code="not_a_length", sentence="A fault", journey_id="win_back")
+    assert "/admin/journeys/win_back" in person.text("/admin/issues/")
+    person.post("/admin/issues/action/", page="/admin/issues/", action="retry", rowid=str(trouble))
+    stored.expire_all()
+    assert breaker.resting_until(stored, "email", clock.now()) is None
+    assert stored.get(Issue, trouble).state == "resolved"
+    assert "What waits is tried again now." in person.text("/admin/issues/")
 
 
 def test_a_paused_journey_says_what_would_go_before_it_goes_on(logged_in, stored, inside):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import update
@@ -112,6 +112,15 @@ def conclude(
 ) -> None:
     """Store what became of messages, and how the channel does. `handed_over` are their rows as they were marked."""
     now = clock.now()
+    until = now if trouble is None else breaker.trouble(session, channel, trouble.detail, now, trouble.after)
+    if trouble is not None:
+        # Whom the channel's own trouble kept here goes with the others when it is over, however often it was tried.
+        results = [
+            replace(one, after=until - now)
+            if isinstance(one, Deferred) and one.after is None and one.detail == trouble.detail
+            else one
+            for one in results
+        ]
     pairs = list(zip((one.row["id"] for one in handed_over), results, strict=True))
     tokens = {one.row["id"]: one.token for one in handed_over}
     marked = {one.row["id"]: one.row for one in handed_over}
@@ -122,7 +131,6 @@ def conclude(
         resolve_issue(session, key)
         resolve_issue(session, f"channel_missing:{channel}")
         return
-    until = breaker.trouble(session, channel, trouble.detail, now, trouble.after)
     raise_issue(
         session,
         key,

@@ -20,9 +20,11 @@ from panel.installation.queries import get_setting
 from panel.issues.models import Issue
 from panel.issues.operations import raise_issue, resolve_issue
 from panel.jobs.heartbeats import is_silent, last_sign_query
+from panel.journeys.engine.marks import GRACE
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
+from panel.plugin_manager import manager
 from panel.plugin_manager.models import PluginState
 from panel.sync.freshness import stale_kinds
 from panel.tasks import presence
@@ -33,6 +35,8 @@ STANDS_STILL = timedelta(minutes=10)
 UNROUTED = timedelta(minutes=5)
 LEASE_OVER = timedelta(minutes=5)
 NEVER = timedelta(days=60)
+ASKED_HOURLY = ("held_calendar", "hours_never_open")
+NOT_MET = timedelta(hours=3)
 IN_THE_AIR = ("queued", "claimed", "on_wire", "unknown", "held")
 ENDED = ("sent", "delivered", "failed", "bounced", "skipped", "cancelled")
 PRIORITIES = tuple(range(1, 10))
@@ -73,6 +77,7 @@ def watch(session: Session, now: datetime) -> None:
         else:
             resolve_issue(session, finding.key)
     forget_settled_reviews(session, now)
+    forget_what_is_over(session, now)
     presence.forget_gone(session, now)
 
 
@@ -173,6 +178,25 @@ def forget_settled_reviews(session: Session, now: datetime) -> None:
     asked = session.scalars(select(Issue.key).where(Issue.code == "review_due", Issue.state == "open"))
     for key in set(asked) - due:
         resolve_issue(session, key)
+
+
+def forget_what_is_over(session: Session, now: datetime) -> None:
+    """Close what nobody meets any more: an outage whose overdue have all had their turn, a channel or an action that is
+    there again, hours and calendars for which nothing waits (what still waits asks each hour, and says so again)."""
+    offered = manager.current()
+    codes = ("outage", "held_plugin", *ASKED_HOURLY)
+    for issue in session.scalars(select(Issue).where(Issue.state == "open", Issue.code.in_(codes))).all():
+        what, _, name = issue.key.partition(":")
+        if issue.code == "outage":
+            is_over = now > issue.last_seen + GRACE + timedelta(hours=float(issue.params.get("over", 0)))
+        elif issue.code in ASKED_HOURLY:
+            is_over = now > issue.last_seen + NOT_MET
+        else:
+            is_over = (what == "channel_missing" and name in offered.channels()) or (
+                what == "action_missing" and name in offered.actions()
+            )
+        if is_over:
+            resolve_issue(session, issue.key)
 
 
 def about_sources(session: Session, now: datetime) -> Iterator[Finding]:

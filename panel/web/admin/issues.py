@@ -12,11 +12,12 @@ from sqlalchemy import Select, select, update
 
 from panel import clock
 from panel.db import db
-from panel.i18n import lazy_gettext, ngettext
+from panel.i18n import gettext, lazy_gettext, ngettext
 from panel.issues.models import Issue
 from panel.issues.queries import open_query
 from panel.jobs.bells import wake
 from panel.journeys import helping
+from panel.journeys.engine import breaker
 from panel.staff.operations import record_audit
 from panel.web import filters
 from panel.web.admin import labels
@@ -112,7 +113,8 @@ class IssuesView(PanelModelView):
             return url_for("journeys.journey", journey_id=row.journey_id)
         if row.code in ABOUT_PLUGINS or row.code == "held_plugin" or row.code.startswith("plugin_"):
             return url_for("plugins.index")
-        return None
+        # What else is about a journey (a fault in its text, say) is mended on its page.
+        return url_for("journeys.journey", journey_id=row.journey_id) if row.journey_id else None
 
     def label_of(self, row: Any) -> str:
         return issue_words(row)
@@ -127,11 +129,22 @@ class IssuesView(PanelModelView):
         numbers = [one.id for one in issues]
         behind = {run for one in issues for run in helping.ids_of(session, helping.behind(one, now))} if issues else ()
         retried = helping.try_again(session, sorted(behind), by=self.me(), now=now)
+        channels = [one.params.get("channel", "") for one in issues if one.code == "channel_in_trouble"]
+        for channel in channels:
+            breaker.end_rest(session, channel, now)
         session.execute(update(Issue).where(Issue.id.in_(numbers)).values(state="resolved"))
         record_audit(session, user=self.me(), action="issue_retried", subject=", ".join(map(str, numbers)))
         session.commit()
         wake("advance")
-        flash(ngettext("%(n)s contact goes on.", "%(n)s contacts go on.", retried), "success" if retried else "warning")
+        for channel in channels:
+            wake("deliver", channel)
+        if channels:
+            flash(gettext("What waits is tried again now."), "success")
+        if retried or not channels:
+            flash(
+                ngettext("%(n)s contact goes on.", "%(n)s contacts go on.", retried),
+                "success" if retried else "warning",
+            )
 
     @bulk_action("settle", lazy_gettext("Settled"))
     def action_settle(self, ids: list[str]) -> None:

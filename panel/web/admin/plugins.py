@@ -200,7 +200,7 @@ class PluginsView(PanelView):
         own = [name for name in plugins.channels() if plugins.channel_owner(name) == plugin_id]
         for channel in own:
             # Whoever mends the settings wants to see at once whether it helped.
-            breaker.well(db.session(), channel)
+            breaker.end_rest(db.session(), channel, clock.now())
         record_audit(
             db.session(),
             user=self._me(),

@@ -26,6 +26,7 @@ from panel.web.forms import ask_first
 
 log = logging.getLogger(__name__)
 HOURS = (0, 1, 4, 12, 24, 72)
+FIRST, PAGE = 8, 100  # names beside a group, and on a page of all of them
 WORDS = {
     "send": N_("It did not go out: send it"),
     "already": N_("It already went out"),
@@ -61,12 +62,33 @@ class RestoreView(PanelView):
             point=datetime.fromisoformat(state["point"]) if state else None,
             how=HOW.get(state["how"]) if state else None,
             groups=found,
+            whom={one.key: restoring.whom(session, one, now, FIRST) for one in found},
             made=made,
             names={one.id: one.name or one.id for one in session.scalars(select(Journey))},
             channels={name: channel.label for name, channel in manager.current().channels().items()},
             is_done=all(one.key in made for one in found),
             words=WORDS,
             hours=HOURS,
+        )
+
+    @expose("/whom")
+    def whom(self) -> ResponseReturnValue:
+        """All contacts of a group, a page at a time, in the order in which they were due."""
+        session, now = db.session(), clock.now()
+        found = restoring.groups(session, now) if restoring.state(session) else []
+        group = next((one for one in found if one.key == request.args.get("key")), None)
+        if group is None:
+            # Decided and carried out meanwhile, or never there: the page says what there is now.
+            return redirect(url_for(".index"), 303)
+        skipped = max(request.args.get("from", 0, type=int), 0)
+        journey = session.get(Journey, group.journey_id)
+        return self.render(
+            "restore/whom.html",
+            group=group,
+            people=restoring.whom(session, group, now, PAGE, skipped),
+            first=skipped,
+            page=PAGE,
+            journey_name=(journey.name if journey else "") or group.journey_id,
         )
 
     @expose("/decide", methods=["POST"])

@@ -13,12 +13,12 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import update
 
 from panel import clock
-from panel.db import writing
+from panel.db import reading, writing
 from panel.issues.models import Issue
 from panel.jobs import bells
 from panel.journeys.by_hand import settle, start_by_hand
+from panel.journeys.engine import breaker, marking, persisting, wire
 from panel.journeys.engine import deliver as delivering
-from panel.journeys.engine import marking, persisting, wire
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.reap import reap
 from panel.messages.models import Message
@@ -392,6 +392,34 @@ def test_w11_a_channel_in_trouble_is_asked_once_per_pause_and_closes_again(
     world.play(timedelta(hours=2))
     assert len(world.sent()) == 5
     assert world.rows(Issue, state="open") == []
+
+
+def test_w11_after_hours_of_trouble_everything_goes_within_the_channels_own_pause(
+    world: World, queued: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(3)
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(world, patch, TryLater("busy"))
+        for _ in range(7 * 60):  # seven hours
+            world.now += timedelta(minutes=1)
+            with clock.hold(world.now):
+                deliver("email")
+    assert max(one.not_before for one in world.messages()) <= world.now + breaker.LONGEST_PAUSE
+
+
+def test_w11_a_person_who_says_that_it_is_mended_need_not_wait_and_a_clock_set_back_ends_a_rest(
+    world: World, queued: Callable[[int], list[int]]
+) -> None:
+    queued(3)
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(world, patch, Misconfigured("password", "535 5.7.8 refused"))
+        world.work()
+    with reading() as session:
+        assert breaker.resting_until(session, "email", world.now) is not None
+        assert breaker.resting_until(session, "email", world.now - timedelta(days=365)) is None
+    world.do(breaker.end_rest, "email", world.now)
+    world.work()
+    assert len(world.sent()) == 3
 
 
 def refuse(world: World, patch: pytest.MonkeyPatch, error: Exception) -> list[Any]:

@@ -17,7 +17,7 @@ from panel.installation.queries import get_setting
 from panel.issues.models import Issue
 from panel.journeys import restoring
 from panel.journeys.by_hand import start_by_hand
-from panel.journeys.engine import marks
+from panel.journeys.engine import marks, watchdog
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.marks import Mark, judge
@@ -118,6 +118,10 @@ def test_r23_a_restored_backup_sends_nothing_until_a_person_decides(world: World
     with reading() as session:
         [group] = restoring.groups(session, world.now)
     assert (group.kind, group.step_id, group.count, group.leads_to) == ("people", "pause", 3, "send_one")
+    with reading() as session:
+        named = restoring.whom(session, group, world.now, 2)
+        assert [name for _, name in named] == ["Contact 0", "Contact 1"]
+        assert [name for _, name in restoring.whom(session, group, world.now, 2, 2)] == ["Contact 2"]
     with pytest.raises(UserError, match="not decided"):
         world.do(restoring.resume_sending, now=world.now)
     world.do(restoring.decide, [group.key], "already", now=world.now)
@@ -184,6 +188,9 @@ def test_messages_that_waited_are_decided_one_group_at_a_time(world: World) -> N
     with reading() as session:
         [group] = restoring.groups(session, world.now)
     assert (group.kind, group.step_id, group.channel, group.count) == ("messages", "send_one", "email", 3)
+    with reading() as session:
+        named = restoring.whom(session, group, world.now, 9)
+        assert [name for _, name in named] == ["Contact 0", "Contact 1", "Contact 2"]
     world.do(restoring.decide, [group.key], "send", 3, now=world.now)
     world.do(restoring.resume_sending, now=world.now)
     turns = sorted(one.not_before for one in world.messages())
@@ -249,8 +256,15 @@ def test_an_outage_spreads_what_is_overdue_and_pauses_nothing(world: World, monk
     assert sorted(one.due_at for one in world.runs()) == moments(start, 3, timedelta(hours=2))
     with reading() as session:
         assert get_setting(session, "sending_paused") == {}
+    with clock.hold(world.now), writing() as session:
+        watchdog.watch(session, world.now)
+    assert [one.code for one in world.rows(Issue, state="open")] == ["outage"]
     world.play(timedelta(hours=3))
     assert subjects(world) == ["one"] * 3
+    # Everybody has had a turn: there is nothing left to tell.
+    with clock.hold(world.now), writing() as session:
+        watchdog.watch(session, world.now)
+    assert world.rows(Issue, state="open") == []
 
 
 def test_three_days_off_skip_what_is_too_late_and_send_the_rest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
