@@ -111,7 +111,8 @@ def _tell(told: Simulation, reader: Reader) -> None:
         if local != day:
             day = local
             click.echo(show_day(day, reader, "full"))
-        click.echo(f"  {show_time(line.at, reader)}  {line.words}")
+        elsewhere = f"  [{line.journey}]" if line.journey and line.journey_id != told.journey_id else ""
+        click.echo(f"  {show_time(line.at, reader)}  {line.words}{elsewhere}")
         for more in line.more:
             click.echo(f"         {more}")
         if line.text is not None:

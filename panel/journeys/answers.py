@@ -28,6 +28,7 @@ from panel.journeys.engine.limits import limits_for
 from panel.journeys.engine.programs import Program, as_trigger, live
 from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels
+from panel.journeys.language.sentences import step_names
 from panel.journeys.language.sentences import step_words as step_sentence
 from panel.journeys.reasons import end_words, entry_words, step_words
 from panel.journeys.simulate.one import Asked, simulate
@@ -127,15 +128,16 @@ class Answerer:
                 reason=reason_words(message["reason"] or message["status"], self.reader.language),
             )
         ]
-        return said + self.tests(detail, message["not_before"])
+        return said + self.tests(detail, message["not_before"], program)
 
-    def tests(self, detail: Mapping[str, Any], at: datetime) -> list[str]:
+    def tests(self, detail: Mapping[str, Any], at: datetime, program: Program | None = None) -> list[str]:
         """The tests that decided, as indented sentences with what they saw."""
+        names = step_names(self.names, program.resolved) if program else self.names  # type: ignore[arg-type]
         trees = [detail["condition"]] if detail.get("condition") else list(detail.get("conditions") or ())
         said = [
             one.sentence(self.reader.language)
             for tree in trees
-            for one in judged.told(tree, self.reader, at, self.names)
+            for one in judged.told(tree, self.reader, at, names)
         ]  # fmt: skip
         pinned = pin_words(self.pins, at, self.reader) if any(map(asks_for_preference, trees)) else ""
         return [*said, pinned] if pinned else said
@@ -151,7 +153,7 @@ class Answerer:
         ).scalar() or {}  # fmt: skip
         if run["reason"] in ("stopped", "goal"):
             said += self._what_ended(told, program)
-        return said + self.tests(told, run["ended_at"])
+        return said + self.tests(told, run["ended_at"], program)
 
     def _what_ended(self, told: Mapping[str, Any], program: Program | None) -> list[str]:
         """The event, or the condition, with which it ended; the journey's own words for it, when it has some."""
@@ -168,10 +170,11 @@ class Answerer:
         elif program is not None and told.get("because"):
             said += [
                 self.say(N_("It was that %(condition)s."),
-                         condition=clauses.condition(dict(raw["if"]), self.reader.language, self.names))
+                         condition=clauses.trigger(dict(raw), self.reader.language, self.names))
                 for raw in program.resolved.get("stop_when") or ()
-                if raw["on"] == "if" and told["because"] in (raw.get("reason"), "condition")
-            ][:1]  # fmt: skip
+                if as_trigger(raw) is None and told["because"] in (raw.get("reason"), "condition")
+            ]  # fmt: skip
+            said = said if len(said) == 1 else []  # of several that have no words of their own nobody knows which
         if own:
             said.append(self.say(N_("The journey calls it: %(reason)s."),
                                  reason=phrases.quoted(str(own), self.reader.language)))  # fmt: skip

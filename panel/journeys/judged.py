@@ -94,6 +94,8 @@ def seen_of(leaf: Mapping[str, Any], reader: Reader, now: datetime, names: Label
     seen, test = leaf.get("seen"), leaf.get("test")
     if isinstance(seen, Mapping) and seen.get("count") == 0 and any(leaf.get(key) for key in _ASKED_ONLY):
         return ""
+    if test == "message" and leaf["result"]:
+        return ""  # that it was opened says more than that it was sent
     if test == "in_journey":
         seen = [names("journey", one, reader.language) for one in seen or ()]
     elif test == "can_reach":

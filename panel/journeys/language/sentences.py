@@ -54,7 +54,7 @@ def summary(program: Program, language: str, names: Labels = plain_names) -> str
 
 def step_words(step: dict[str, Any], language: str, names: Labels = plain_names, program: Program | None = None) -> str:
     """One step as a sentence (without its branches)."""
-    names = _step_names(names, program)
+    names = step_names(names, program)
     words = _verb_words(step, language, names)
     if step["only_if"]:
         cond = clauses.condition(step["only_if"], language, names)
@@ -64,7 +64,7 @@ def step_words(step: dict[str, Any], language: str, names: Labels = plain_names,
     return words
 
 
-def _step_names(names: Labels, program: Program | None) -> Labels:
+def step_names(names: Labels, program: Program | None) -> Labels:
     """Steps are called by their title, or by what they send, rather than by their identity."""
 
     def named(kind: str, name: str, language: str) -> str:
@@ -85,7 +85,7 @@ def _in_order(program: Program) -> list[dict[str, Any]]:
 
 
 def _about(program: Program, language: str, names: Labels) -> list[str]:
-    names = _step_names(names, program)
+    names = step_names(names, program)
 
     def say(sentence: str, **params: Any) -> str:
         return translate(language, sentence, **params)
@@ -190,7 +190,7 @@ def _lines(program: Program, language: str, names: Labels) -> list[dict[str, Any
     for step in _in_order(program):
         depth = _depth(by_path, step["path"])
         if step["path"].endswith("/1") and step["path"] != "steps/1":
-            heading = _heading(by_path, step["path"], language, _step_names(names, program))
+            heading = _heading(by_path, step["path"], language, step_names(names, program))
             if heading:
                 lines.append({"id": None, "depth": depth - 1, "words": heading, "line": step["line"]})
         words = step_words(step, language, names, program)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,12 +38,20 @@ def begin(
         return
     if raw["on"] == "tag_added" and add_tag(session, contact_id, raw["tag"], now=now):
         return
-    wanted = dict(filter(None, map(_fitting, trigger.where)))
-    known = _last(session, contact_id, trigger.kind)
-    record(
-        session, contact_id=contact_id, kind=trigger.kind, occurred_at=now, data={**known, **wanted, **data},
-        source="simulation",
-    )  # fmt: skip
+    brought = {**_last(session, contact_id, trigger.kind), **wanted(trigger.where), **data}
+    record(session, contact_id=contact_id, kind=trigger.kind, occurred_at=now, data=brought, source="simulation")
+
+
+def wanted(where: Iterable[Mapping[str, Any]], run: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Fields with which an event passes these lines. `run`: what the run they belong to calls `run.x`."""
+    known = run or {}
+
+    def with_value(test: Mapping[str, Any]) -> Mapping[str, Any]:
+        value = test.get("value")
+        name = value.removeprefix("run.") if isinstance(value, str) and value.startswith("run.") else ""
+        return {**test, "value": known[name]} if name in known else test
+
+    return dict(filter(None, (_fitting(with_value(test)) for test in where if test["field"].startswith("event."))))
 
 
 def _fitting(test: Mapping[str, Any]) -> tuple[str, Any] | None:

@@ -103,7 +103,7 @@ def _play(
     teller = Teller(
         session, ids, reader, labels(session), start, _last(session, StepRun), _last(session, Message), shown
     )
-    happenings = Happenings(asked.wishes, contact_id, start)
+    happenings = Happenings(asked.wishes, contact_id, start, journey.program)
 
     def send(session: Session, now: datetime) -> int:
         before = set(shown)

@@ -19,7 +19,7 @@ from panel.journeys import judged
 from panel.journeys.engine.programs import Program, programs
 from panel.journeys.language import phrases
 from panel.journeys.language.clauses import Labels
-from panel.journeys.language.sentences import step_words
+from panel.journeys.language.sentences import step_names, step_words
 from panel.journeys.models import Enrolment, EntryCheck, StepRun
 from panel.journeys.reasons import END, STEP, end_words, entry_words
 from panel.journeys.reasons import step_words as outcome_words
@@ -168,7 +168,7 @@ class Teller:
         more = [outcome_words(row["outcome"], self.lang)]
         if row["reason"]:
             more = [reason_words(row["reason"], self.lang)]
-        more += self.why(detail, row["ended_at"])
+        more += self.why(detail, row["ended_at"], program)
         if detail.get("moved_to_version"):
             more.append(outcome_words("moved_to_version", self.lang))
         return Line(
@@ -204,7 +204,7 @@ class Teller:
             )  # fmt: skip
         elif row["id"] > self.last_message and row["status"] in ("skipped", "cancelled", "held"):
             at = _moment_of(row, self.start)
-            more = (reason_words(row["reason"] or "", self.lang), *self.why(detail, at))
+            more = (reason_words(row["reason"] or "", self.lang), *self.why(detail, at, program))
             told.append(Line(at, "not_sent", sentence, code=row["reason"] or "", more=more, **place))
         elif row["status"] == "queued" and row["not_before"] >= self.start:
             words = self._say(N_("Still planned: %(step)s"), step=sentence)
@@ -223,13 +223,14 @@ class Teller:
             return step_id or ""
         return step_words(dict(step), self.lang, self.names, program.resolved).rstrip(":")  # type: ignore[arg-type]
 
-    def why(self, detail: Mapping[str, Any], at: datetime) -> tuple[str, ...]:
+    def why(self, detail: Mapping[str, Any], at: datetime, program: Program | None = None) -> tuple[str, ...]:
         """The tests that decided, with what they saw."""
+        names = step_names(self.names, program.resolved) if program else self.names  # type: ignore[arg-type]
         trees = [detail["condition"]] if detail.get("condition") else list(detail.get("conditions") or ())
         return tuple(
             one.sentence(self.lang)
             for tree in trees
-            for one in judged.told(tree, self.reader, at, self.names)
+            for one in judged.told(tree, self.reader, at, names)
         )  # fmt: skip
 
     def postponed(self, one: Mapping[str, Any]) -> tuple[str, ...]:

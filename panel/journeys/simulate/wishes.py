@@ -11,8 +11,11 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from panel.journeys.engine.programs import live, programs
+from panel.contacts.memberships import add_tag, join_list, leave_list, remove_tag
+from panel.errors import UserError
+from panel.journeys.engine.programs import Program, live, programs
 from panel.journeys.models import Enrolment
+from panel.journeys.simulate.beginning import wanted
 from panel.messages.models import Message, Skeleton
 from panel.messages.reports import report
 from panel.sdk.channels import Failed, Result, Sent, Unknown
@@ -70,8 +73,9 @@ class Said:
 class Happenings:
     """The wishes as things that fall due. `come` is asked when, `do` does what is due and notes it in `said`."""
 
-    def __init__(self, wishes: Wishes, contact_id: int, start: datetime) -> None:
-        self._wishes, self._contact_id = wishes, contact_id
+    def __init__(self, wishes: Wishes, contact_id: int, start: datetime, program: Program | None = None) -> None:
+        """`program`: the journey that is tried; what happens brings the fields that it asks for."""
+        self._wishes, self._contact_id, self._program = wishes, contact_id, program
         self._due: list[tuple[datetime, int, Callable[[Session, datetime], None]]] = []
         self._count = 0
         self.said: list[Said] = []
@@ -126,12 +130,54 @@ class Happenings:
     def _event(self, one: Happens) -> Callable[[Session, datetime], None]:
         def act(session: Session, now: datetime) -> None:
             listened = heard(session, self._contact_id, one.kind)
-            record(
-                session, contact_id=self._contact_id, kind=one.kind, occurred_at=now, data=dict(one.data), source=SOURCE
-            )
+            for data in self._as_asked(session, one):
+                if not _really(session, self._contact_id, one.kind, data, now):
+                    record(
+                        session, contact_id=self._contact_id, kind=one.kind, occurred_at=now, data=data, source=SOURCE
+                    )
             self.said.append(Said(now, one.kind, "done", listened=listened))
 
         return act
+
+    def _as_asked(self, session: Session, one: Happens) -> list[dict[str, Any]]:
+        """The event with the fields that the journey asks for, once for each of its wishes; what was given counts."""
+        if self._program is None:
+            return [dict(one.data)]
+        program = self._program
+        run = session.scalars(
+            select(Enrolment.data)
+            .where(Enrolment.contact_id == self._contact_id, Enrolment.journey_id == program.journey_id,
+                   Enrolment.status == "active")
+            .order_by(Enrolment.id.desc()).limit(1)
+        ).first() or {}  # fmt: skip
+        waits = [trigger for triggers in program.awaited.values() for trigger in triggers]
+        asked = [trigger.where for trigger in (*program.starts, *program.stops, *waits) if trigger.kind == one.kind]
+        goal = program.resolved.get("goal")
+        if goal and goal["event"] == one.kind:
+            asked.append(tuple(goal.get("where") or ()))
+        found = [{**wanted(where, run.get("run")), **one.data} for where in asked] or [dict(one.data)]
+        # What asks for less is content with what asks for more.
+        fewest = [data for number, data in enumerate(found) if data not in found[:number]]
+        return [one for one in fewest if not any(one.items() < other.items() for other in fewest)]
+
+
+_MEMBERSHIPS: dict[str, tuple[str, Callable[..., bool]]] = {
+    "list_left": ("list", leave_list),
+    "list_joined": ("list", join_list),
+    "tag_added": ("tag", add_tag),
+    "tag_removed": ("tag", remove_tag),
+}
+
+
+def _really(session: Session, contact_id: int, kind: str, data: Mapping[str, Any], now: datetime) -> bool:
+    """Lists and tags really change, so that conditions see it as well; False when there was nothing to change."""
+    key, change = _MEMBERSHIPS.get(kind, ("", None))
+    if change is None or not data.get(key):
+        return False
+    try:
+        return bool(change(session, contact_id, str(data[key]), now=now))
+    except UserError:  # no such list
+        return False
 
 
 def heard(session: Session, contact_id: int, kind: str) -> bool:

@@ -130,7 +130,7 @@ def _bar(
     ]
     return Bar(
         round(at * width + width * 0.1, 2), round(width * 0.8, 2), _day(day, reader), total, tuple(pieces),
-        ", ".join(said),
+        phrases.listed(said, reader.language),
     )  # fmt: skip
 
 

@@ -166,3 +166,20 @@ def test_what_time_brings_begins_by_itself(world: World, reader: Reader) -> None
     world.do(update_contact, contact, {"birthday": "1990-12-10"}, now=world.now)
     told = play(world, contact, reader, journey_id="birthday", start=False)
     assert [line.at.isoformat() for line in told.lines if line.kind == "sent"] == ["2026-12-10T07:00:00+00:00"]
+
+
+def test_leaving_the_list_that_the_journey_asks_about_is_really_leaving_it(world: World, reader: Reader) -> None:
+    body = WELCOME.replace("stop_when: {event: order_paid, reason: bought}", "stop_when: {leaves_list: Newsletter}")
+    left = Wishes(events=(Happens("list_left", timedelta(days=1)),))
+    told = play(world, scene(world, body), reader, wishes=left)
+    assert codes(told)[-1] == ("ended", "stopped")
+
+
+def test_an_event_brings_what_the_journey_asks_for_unless_something_else_was_given(
+    world: World, reader: Reader
+) -> None:
+    stop = "stop_when: {event: order_paid, where: [{field: event.amount, more_than: '50'}]}"
+    contact = scene(world, WELCOME.replace("stop_when: {event: order_paid, reason: bought}", stop))
+    for data, end in (({}, "stopped"), ({"amount": "20"}, "finished")):
+        told = play(world, contact, reader, wishes=Wishes(events=(Happens("order_paid", timedelta(days=1), data),)))
+        assert codes(told)[-1] == ("ended", end)
