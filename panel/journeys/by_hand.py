@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -18,6 +18,7 @@ from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.entry import Candidate, Outcome, consider
 from panel.journeys.engine.programs import live
 from panel.journeys.models import Enrolment
+from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
 from panel.timeline.operations import NewEvent, record_many
 
@@ -59,14 +60,16 @@ def take_out(session: Session, enrolment_id: int, *, user_id: int | None = None,
 
 
 def retry(session: Session, enrolment_ids: Sequence[int], *, now: datetime | None = None) -> int:
-    """Let held runs (and their held messages) try again; returns how many."""
+    """Let held runs (and their held messages) try again; returns how many.
+
+    Not those that a person paused meanwhile: they go on when somebody says so. Locked before they are judged, so that
+    a run that somebody takes out at this moment does not come back to life.
+    """
     moment = now or clock.now()
     connection = connection_of(session)
-    held = list(
-        connection.execute(
-            select(Enrolment.id).where(Enrolment.id.in_(enrolment_ids), Enrolment.status == "held")
-        ).scalars()
-    )
+    standing = Enrolment.status == "held", func.coalesce(Enrolment.reason, "") != PAUSED
+    query = select(Enrolment.id).where(Enrolment.id.in_(enrolment_ids), *standing).order_by(Enrolment.id)
+    held = list(connection.execute(query.with_for_update()).scalars())
     connection.execute(
         update(Message)
         .where(Message.enrolment_id.in_(held), Message.status == "held")

@@ -92,6 +92,9 @@ def step_back(session: Session, enrolment_id: int, *, by: User | None = None, no
     connection.execute(delete(StepRun).where(StepRun.enrolment_id == enrolment_id, StepRun.seq == was["seq"]))
     values = {name: was[name] for name in _PLACE}
     values |= {name: datetime.fromisoformat(was[name]) if was[name] else None for name in _MOMENTS}
+    if was["status"] == "active" and run["due_at"] is not None and run["due_at"] <= moment:
+        # Something has told it to look again meanwhile (an event, the end of its message): at its old place it looks.
+        values["due_at"] = moment
     data = {name: value for name, value in run["data"].items() if name not in ("stepped", "moved")}
     if kept["moved"]:
         data["moved"] = True

@@ -9,21 +9,24 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from panel import clock
-from panel.db import reading
+from panel.db import reading, writing
 from panel.errors import UserError
 from panel.issues.models import Issue
 from panel.journeys import helping, pausing, planned
-from panel.journeys.by_hand import start_by_hand
+from panel.journeys.by_hand import retry, start_by_hand
 from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.persisting import persist
 from panel.journeys.engine.watchdog import findings
 from panel.journeys.models import Enrolment
+from panel.journeys.reasons import PAUSED
 from panel.staff.operations import create_user
 from panel.timeline.models import Event
+from tests.fixtures.processes import wait_until
 from tests.journeys.engine.conftest import channels, world  # noqa: F401
 from tests.journeys.engine.world import World
 
@@ -314,3 +317,33 @@ def test_people_and_workers_at_once_send_nothing_twice_and_lose_nobody(
         assert len(world.sent()) == len(runs)
     if act == "take_out":
         assert {one.status for one in world.runs()} == {"removed"}
+
+
+def test_trying_again_lets_a_paused_run_be(world: World) -> None:  # noqa: F811
+    [run] = started(world)
+    world.work()
+    world.do(pausing.pause, run, now=world.now)
+    assert world.do(retry, [run], now=world.now) == 0
+    assert (run_of(world, run).status, run_of(world, run).reason) == ("held", PAUSED)
+
+
+@pytest.mark.databases("postgresql")
+def test_a_run_that_is_taken_out_while_others_let_it_try_again_stays_out(app: Flask, world: World) -> None:  # noqa: F811
+    [run] = started(world)
+    world.work()
+    with writing() as session:
+        session.get_one(Enrolment, run).status = "held"
+
+    def try_again() -> int:
+        with app.app_context(), clock.hold(world.now), writing() as session:
+            return retry(session, [run])
+
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with clock.hold(world.now), writing() as session:
+            pausing.take_out(session, run)
+            other = pool.submit(try_again)
+            with reading() as looking:
+                wait_until(lambda: looking.scalar(waits), what="the other one's waiting for this run")
+        assert other.result() == 0
+    assert run_of(world, run).status == "removed"

@@ -12,8 +12,10 @@ from flask import Flask
 from panel import clock
 from panel.errors import UserError
 from panel.journeys import pausing, taking_back
+from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.persisting import persist
+from panel.journeys.engine.route import route
 from panel.messages.personal import UNDO_FOR
 from tests.journeys.engine.conftest import channels, world  # noqa: F401
 from tests.journeys.engine.world import World
@@ -167,3 +169,38 @@ def test_taking_back_while_workers_run_is_all_or_nothing(app: Flask, world: Worl
             assert len(world.messages(enrolment_id=id_)) == (1 if taken else 2)
     world.work()
     assert broken(world) == {}
+
+
+ASKS = """
+asks:
+  name: Asks
+  purpose: service
+  start_when: [{manual: yes}]
+  re_enter: always
+  review_after: 1 year
+  steps:
+    - wait_for: {event: order_paid}
+      up_to: 5 days
+      id: asked
+      then: [{send: two}]
+      on_timeout: [{send: three}]
+    - {wait: 1 day, id: rest}
+"""
+
+
+def test_what_came_while_a_step_was_skipped_is_seen_where_the_run_stands_again(world: World) -> None:  # noqa: F811
+    for name in ("two", "three"):
+        world.template(name)
+    world.publish(ASKS)
+    world.do(start_by_hand, world.contact(), "asks", now=world.now)
+    world.work()
+    [run] = world.runs()
+    world.do(taking_back.skip_for_now, run.id, seen=run.seq, now=world.now)
+    world.now += A_MOMENT
+    world.event(run.contact_id, "order_paid", amount="5")
+    with clock.hold(world.now):
+        route(20)  # it says "look again"; no worker has looked yet
+    world.do(taking_back.step_back, run.id, now=world.now)
+    world.work()
+    assert ("asked", "event_came") in world.trace()
+    assert len(world.sent()) == 1
