@@ -74,20 +74,23 @@ def move(session: Session, kept_id: int, merged_id: int) -> dict[str, list[int]]
 def give_back(
     session: Session, kept_id: int, merged_id: int, moved: Mapping[str, Sequence[int]], runs: Sequence[int]
 ) -> None:
-    """Undo `move`. What was made since for the `runs` and messages that go back goes back as well."""
+    """Undo `move`. What was made since for the `runs` and messages that go back goes back as well.
+
+    A row stays where the other card has got one of the same by now: whoever wrote it had not seen the merge yet.
+    """
     belongs: dict[str, Sequence[int]] = {**moved, "enrolments": runs}
     for one in MOVED:
-        mine = _table(one.table, *(name for name, _ in one.follows))
+        mine = _table(one.table, *(name for name, _ in one.follows), *one.unless)
         ids = belongs.get(one.table, ())
         wanted = [among(session, mine.c.id, ids)] if ids else []
         wanted += [among(session, mine.c[name], belongs[of]) for name, of in one.follows if belongs.get(of)]
         if not wanted:
             continue
-        statement = (
-            update(mine)
-            .where(mine.c.contact_id == kept_id, or_(*wanted))
-            .values(contact_id=merged_id)
-            .returning(mine.c.id)
-        )
+        which = [mine.c.contact_id == kept_id, or_(*wanted)]
+        if one.unless:
+            other = mine.alias("other")
+            same = and_(*(other.c[name] == mine.c[name] for name in one.unless))
+            which.append(~exists().where(other.c.contact_id == merged_id, same).correlate(mine))
+        statement = update(mine).where(*which).values(contact_id=merged_id).returning(mine.c.id)
         back = connection_of(session).execute(statement).scalars()
         belongs[one.table] = sorted({*ids, *back})

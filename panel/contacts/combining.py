@@ -180,5 +180,10 @@ def return_memberships(
             continue
         if row["gained"]:
             session.execute(delete(model).where(model.contact_id == kept_id, column == row["id"]))
+        has = session.scalar(
+            select(func.count()).select_from(model).where(model.contact_id == merged_id, column == row["id"])
+        )
+        if has:  # by somebody who had not seen the merge yet
+            continue
         since = datetime.fromisoformat(row["since"])
         session.execute(insert(model), [{key: row["id"], "contact_id": merged_id, since_name: since}])

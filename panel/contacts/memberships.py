@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, literal, select
+from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -134,11 +134,13 @@ def _add(
         return []
     connection = connection_of(session)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    # A card that was merged away is the one that is shown instead: somebody chose it on a page that is older than that.
+    shown = func.coalesce(Contact.merged_into_id, Contact.id)
     # Sorted, so that two workers who add the same contacts wait for each other instead of deadlocking.
     rows = (
-        select(literal(key_id), Contact.id, literal(at, getattr(model, time_column).type))
+        select(literal(key_id), shown, literal(at, getattr(model, time_column).type))
         .where(among(connection, Contact.id, ids), Contact.erased_at.is_(None))
-        .order_by(Contact.id)
+        .order_by(shown)
     )
     statement = (
         dialect.insert(model)

@@ -24,6 +24,7 @@ from panel.journeys.engine.ending import end_runs
 from panel.journeys.models import Audience, Enrolment, PlannedEntry, WaitingEntry
 from panel.messages.models import Message
 from panel.tasks.models import Task
+from panel.timeline.models import Event
 
 _OPEN = ("active", "held")
 _PLACE = ("status", "reason", "step_id", "phase", "due_at", "held_issue", "ended_at")
@@ -99,7 +100,7 @@ class JourneysPart:
         for run in before["runs"]:
             _give_run(session, run["id"], merged_id, run["run_no"], of=kept_id)
         for run in before["ended"]:
-            _begin_again(session, run)
+            _begin_again(session, run, merging)
         _return_waiting(session, kept_id, merged_id, before["waiting"])
         _return_planned(session, kept_id, merged_id, before["planned"])
         for journey_id, split_id, number in before["variants"]:
@@ -143,13 +144,13 @@ def _end(session: Session, run_id: int, merging: Merging) -> dict[str, Any]:
     return {"id": run_id, "place": place, "messages": stored, "tasks": tasks}
 
 
-def _begin_again(session: Session, stored: Mapping[str, Any]) -> None:
+def _begin_again(session: Session, stored: Mapping[str, Any], merging: Merging) -> None:
     """The run goes on where it stood, unless somebody else has its place by now."""
     connection = connection_of(session)
     run = connection.execute(
-        select(Enrolment.journey_id, Enrolment.contact_id, Enrolment.entry_key, Enrolment.reason).where(
-            Enrolment.id == stored["id"]
-        )
+        select(
+            Enrolment.journey_id, Enrolment.contact_id, Enrolment.entry_key, Enrolment.reason, Enrolment.ended_at
+        ).where(Enrolment.id == stored["id"])
     ).first()
     if run is None or run.reason != "contact_merged":
         return
@@ -166,6 +167,11 @@ def _begin_again(session: Session, stored: Mapping[str, Any]) -> None:
     place = dict(stored["place"])
     for name in ("due_at", "ended_at"):
         place[name] = datetime.fromisoformat(place[name]) if place[name] else None
+    both = Event.contact_id.in_((merging.kept_id, merging.merged_id))
+    since = select(Event.id).where(both, Event.received_at > run.ended_at).limit(1)
+    if place["status"] == "active" and connection.execute(since).first() is not None:
+        # Nobody woke it while it was over: what it waited for, its message's end too, may have come.
+        place["due_at"] = merging.at
     connection.execute(update(Enrolment).where(Enrolment.id == stored["id"]).values(**place))
     for one in stored["messages"]:
         connection.execute(

@@ -16,12 +16,13 @@ from panel.consent import operations as consent
 from panel.consent.queries import state_many
 from panel.contacts import belongings, operations
 from panel.contacts.merging import merge, unmerge
-from panel.contacts.models import Contact, ContactMerge
+from panel.contacts.models import Contact, ContactMerge, ContactTag, Tag
 from panel.db import Base, reading, rows_of, writing
 from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.deliver import deliver
-from panel.journeys.models import Audience, AudienceState
+from panel.journeys.engine.watchdog import findings
+from panel.journeys.models import Audience, AudienceState, EntryCheck
 from panel.plugin_manager.models import PluginRecord
 from panel.tasks.operations import NewTask, create_task
 from panel.timeline.models import Event
@@ -285,3 +286,68 @@ def test_every_table_that_knows_a_contact_says_what_a_merge_does_with_it(world: 
     known = {one.table for one in belongings.MOVED} | belongings.STAYS | by_itself
     tables = {table.name for table in Base.metadata.sorted_tables if "contact_id" in table.columns}
     assert tables - known == set()
+
+
+def test_a_run_goes_on_after_the_undo_when_its_message_arrived_while_they_were_one(
+    world: World, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, merged = two
+    world.do(start_by_hand, kept, "series")
+    world.work()
+    world.do(start_by_hand, merged, "series")
+    looked, merged_now = delivering.last_look, []
+
+    def look_then_merge(going: Any, since: Any) -> Any:
+        found = looked(going, since)
+        if found and not merged_now:
+            earlier = world.now - timedelta(seconds=1)
+            merged_now.append(world.do(merge, kept, merged, now=earlier))  # it is on the wire by now
+        return found
+
+    monkeypatch.setattr(delivering, "last_look", look_then_merge)
+    world.work()
+    assert merged_now == [True]
+    assert [one.status for one in world.messages()] == ["sent", "sent"]
+    world.now += timedelta(minutes=1)
+    world.do(unmerge, merged)
+    world.work()
+    [run] = world.runs(contact_id=merged)
+    assert (run.status, run.phase) == ("active", "waiting")
+    with reading() as session:
+        assert [one.key for one in findings(session.connection(), world.now) if one.count] == []
+
+
+def test_a_refusal_that_was_written_as_they_were_merged_does_not_stand_in_the_way_of_the_undo(
+    world: World, two: tuple[int, int]
+) -> None:
+    kept, merged = two
+    world.do(start_by_hand, merged, "series")
+    world.do(start_by_hand, merged, "series")  # refused
+    world.do(merge, kept, merged)
+    with writing() as session:
+        [check] = session.scalars(
+            select(EntryCheck).where(EntryCheck.contact_id == kept, EntryCheck.outcome != "entered")
+        )
+        values = {name: getattr(check, name) for name in ("journey_id", "version_id", "at", "day", "outcome", "detail")}
+        # By a worker that had looked before the merge was there.
+        session.add(EntryCheck(contact_id=merged, count=1, **values))
+    assert world.do(unmerge, merged)
+    assert world.runs(contact_id=merged)
+
+
+def test_who_is_tagged_from_a_page_older_than_the_merge_is_tagged_on_the_card_that_is_shown(
+    world: World, two: tuple[int, int]
+) -> None:
+    kept, merged = two
+    world.do(operations.add_tag, merged, "old")
+    world.do(merge, kept, merged)
+    assert world.do(operations.add_tag_many, [merged, kept], "new") == [kept]
+    with writing() as session:  # by a transaction that had looked before the merge was there
+        [tag] = session.scalars(
+            select(ContactTag.tag_id).join(Tag, Tag.id == ContactTag.tag_id).where(Tag.name == "old")
+        )
+        session.add(ContactTag(contact_id=merged, tag_id=tag, added_at=world.now))
+    assert world.do(unmerge, merged)
+    with reading() as session:
+        query = select(ContactTag.contact_id, Tag.name).join(Tag, Tag.id == ContactTag.tag_id)
+        assert {tuple(row) for row in session.execute(query)} == {(merged, "old"), (kept, "new")}
