@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -34,6 +35,7 @@ RUNS, MESSAGES = table_of(Enrolment), table_of(Message)
 OPEN = ("active", "held")
 NOT_OUT_YET = ("queued", "claimed")
 PUT_BACK_WITHIN = timedelta(hours=1)
+INSIDE_AGAIN = N_("This contact has entered the journey again meanwhile.")
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def put_back(session: Session, enrolment_id: int, *, by: User | None = None, now
         RUNS.c.status.in_(OPEN),
     )
     if connection.execute(again).first() is not None:
-        raise UserError("inside_again", N_("This contact has entered the journey again meanwhile."))
+        raise UserError("inside_again", INSIDE_AGAIN)
     for row in messages_of(session, enrolment_id, MESSAGES.c.status == "cancelled"):
         status, reason = kept["messages"].get(str(row["id"]), (None, None))
         if status is not None:
@@ -184,7 +186,7 @@ def put_back(session: Session, enrolment_id: int, *, by: User | None = None, now
             connection.execute(update(MESSAGES).where(MESSAGES.c.id == row["id"]).values(status=back, reason=reason))
     data = {key: value for key, value in run["data"].items() if key != "taken_out"}
     is_paused_again = kept["status"] == "held" and kept["reason"] == PAUSED
-    connection.execute(
+    back_again = (
         update(RUNS)
         .where(RUNS.c.id == enrolment_id)
         .values(
@@ -197,6 +199,12 @@ def put_back(session: Session, enrolment_id: int, *, by: User | None = None, now
             due_at=moment,
         )
     )
+    try:
+        with session.begin_nested():
+            connection.execute(back_again)
+    except IntegrityError as error:
+        # It entered at this very moment: the index that lets nobody in twice had the last word.
+        raise UserError("inside_again", INSIDE_AGAIN) from error
     program = programs(session, [run["version_id"]])[run["version_id"]]
     tell(session, "journey_put_back", run, program, moment, by)
     record_audit(session, action="run_put_back", user=by, subject=str(enrolment_id), detail={}, at=moment)

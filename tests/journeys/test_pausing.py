@@ -47,6 +47,9 @@ series:
     - send: three
 """
 
+# How many wait for what another transaction holds.
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
 
 def started(world: World, people: int = 1) -> list[int]:  # noqa: F811
     for name in ("one", "two", "three"):
@@ -338,12 +341,35 @@ def test_a_run_that_is_taken_out_while_others_let_it_try_again_stays_out(app: Fl
         with app.app_context(), clock.hold(world.now), writing() as session:
             return retry(session, [run])
 
-    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     with ThreadPoolExecutor(1) as pool:
         with clock.hold(world.now), writing() as session:
             pausing.take_out(session, run)
             other = pool.submit(try_again)
             with reading() as looking:
-                wait_until(lambda: looking.scalar(waits), what="the other one's waiting for this run")
+                wait_until(lambda: looking.scalar(WAITING), what="the other one's waiting for this run")
         assert other.result() == 0
     assert run_of(world, run).status == "removed"
+
+
+@pytest.mark.databases("postgresql")
+def test_nobody_is_put_back_into_a_journey_that_they_enter_at_this_moment(app: Flask, world: World) -> None:  # noqa: F811
+    [run] = started(world)
+    world.work()
+    world.do(pausing.take_out, run, now=world.now)
+
+    def put_back() -> str:
+        try:
+            with app.app_context(), clock.hold(world.now), writing() as session:
+                pausing.put_back(session, run)
+        except UserError as error:
+            return error.code
+        return "back"
+
+    with ThreadPoolExecutor(1) as pool:
+        with clock.hold(world.now), writing() as session:
+            start_by_hand(session, run_of(world, run).contact_id, "series")
+            other = pool.submit(put_back)
+            with reading() as looking:
+                wait_until(lambda: looking.scalar(WAITING), what="the other one's waiting for this run")
+        assert other.result() == "inside_again"
+    assert [one.status for one in world.runs()] == ["removed", "active"]
