@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from panel.db import connection_of, table_of
 from panel.experiments.models import Experiment, ExperimentAssignment
-from panel.experiments.rules import HOLD_OUT, Arm, arm_of, bucket_of
+from panel.experiments.rules import HOLD_OUT, Arm, arm_of, bucket_of, issue_key
+from panel.issues.operations import resolve_issue
 
 DECIDED = ("winner", "no_winner")
 
@@ -198,7 +199,7 @@ def follow_version(session: Session, journey_id: str, splits: Mapping[str, Divid
         )
         .where(Experiment.journey_id == journey_id, Experiment.split_id.in_(list(splits)))
     )
-    connection.execute(
+    ended = connection.execute(
         update(Experiment)
         .where(
             Experiment.journey_id == journey_id,
@@ -206,5 +207,8 @@ def follow_version(session: Session, journey_id: str, splits: Mapping[str, Divid
             Experiment.id.not_in(newest_ids),
         )
         .values(state="ended")
-    )
+        .returning(Experiment.split_id, Experiment.round)
+    ).all()
+    for split_id, number in ended:  # nobody can choose in it any more
+        resolve_issue(session, issue_key(journey_id, split_id, number))
     return renewed

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.db import reading, writing
 from panel.errors import UserError
+from panel.experiments import rules
 from panel.experiments.looks import last_level, planned_level
 from panel.experiments.models import Experiment
 from panel.experiments.results import Goal, Observed, entered_until, observe
@@ -91,13 +92,18 @@ def look(ask: Callable[[Session, Experiment], Asked | None], now: datetime | Non
         ids = session.scalars(
             select(Experiment.id).where(Experiment.state == "running", Experiment.started_at.is_not(None))
         ).all()
-    done = 0
+    done, failed = 0, []
     for id_ in ids:
-        with reading() as session:
-            counted = _count(session, id_, ask, now)
-        if counted is not None:
-            with writing() as session:
-                done += _store(session, counted, now)
+        try:
+            with reading() as session:
+                counted = _count(session, id_, ask, now)
+            if counted is not None:
+                with writing() as session:
+                    done += _store(session, counted, now)
+        except Exception as error:  # one that cannot be counted keeps no other from its decision
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return done
 
 
@@ -150,6 +156,7 @@ def _judge(
             if key in asked.judged
         )
         level = last_level(asked.level, first["information"] / max(1.0, information) if first else None)
+    currencies: set[str] = set().union(*(one.currencies for one in observed.values()))
     verdict = judged(level, statistics.SHUFFLES if due else QUICK_SHUFFLES)
     decision = None
     if due is not None:
@@ -163,8 +170,10 @@ def _judge(
             if_no_winner=asked.if_no_winner,
             first=asked.variants[0],
         )
+        if asked.measure == "sum_per_contact" and len(currencies) > 1 and decision and decision.state == "winner":
+            # 900 rials and 900 shekels were added up as if they were the same: that is for a person to judge.
+            decision = Decision("asked")
     assert experiment.started_at is not None
-    currencies: set[str] = set().union(*(one.currencies for one in observed.values()))
     numbers = {
         **verdict.as_numbers(),
         "looks": looks,
@@ -222,7 +231,7 @@ def _ask_owner(session: Session, experiment: Experiment, counted: _Counted, now:
 
 
 def issue_key(experiment: Experiment) -> str:
-    return f"experiment:{experiment.journey_id}:{experiment.split_id}:{experiment.round}"
+    return rules.issue_key(experiment.journey_id, experiment.split_id, experiment.round)
 
 
 def _name(experiment: Experiment) -> str:

@@ -32,6 +32,11 @@ def key_of(name: str) -> str:
     return name[:_KEY_LENGTH]
 
 
+def issue_key(journey_id: str, split_id: str, round_: int) -> str:
+    """Of the issue by which a round asks for a decision."""
+    return f"experiment:{journey_id}:{split_id}:{round_}"
+
+
 def bucket_of(journey_id: str, split_id: str, contact_id: int) -> int:
     """0 to 9,999; the same on every machine and for ever."""
     digest = sha256(f"{journey_id}/{split_id}/{contact_id}".encode()).digest()

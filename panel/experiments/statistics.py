@@ -187,7 +187,8 @@ def time_p(a: Times, b: Times) -> tuple[float, float]:
     positive when A reaches the goal more often in the same time."""
     if not a.reached.size + b.reached.size or not (a.reached.size + a.watched.size) * (b.reached.size + b.watched.size):
         return 1.0, 0.0
-    found = stats.logrank(a.censored, b.censored)
+    with np.errstate(divide="ignore", invalid="ignore"):  # all of them at one moment: nothing to compare
+        found = stats.logrank(a.censored, b.censored)
     if not np.isfinite(found.statistic):
         return 1.0, 0.0
     return float(found.pvalue), float(found.statistic)

@@ -25,6 +25,7 @@ from panel.journeys.engine.splits import divided
 from panel.journeys.models import Journey
 
 Step = Mapping[str, Any]
+_NO_AMOUNT = Decimal(10) ** 18
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # lines about an event's data do not ask what time it is
 
 
@@ -87,6 +88,8 @@ def _goal(goal: Mapping[str, Any], within: Mapping[str, int], zone: ZoneInfo) ->
         return not where or event_matches(where, data, Facts(0, _ANY_TIME, zone, event=data))
 
     def adds(data: Mapping[str, Any]) -> Decimal | None:
-        return number(data.get(amount))
+        found = number(data.get(amount))
+        # What no business ever paid is no amount, and its square would be no number.
+        return found if found is not None and abs(found) < _NO_AMOUNT else None
 
     return Goal(goal["event"], matches, lambda at: add(at, within, zone), adds if amount else None)

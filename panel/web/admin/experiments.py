@@ -19,6 +19,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.experiments import operations, queries
 from panel.experiments.models import Experiment
+from panel.experiments.rules import key_of
 from panel.i18n import current_language, gettext, lazy_gettext
 from panel.journeys.models import Journey, JourneyVersion
 from panel.staff.models import User
@@ -165,5 +166,5 @@ def _name(experiment: Experiment, step: dict[str, Any] | None) -> str:
 
 def _variants(step: dict[str, Any] | None, numbers: dict[str, Any]) -> list[str]:
     if step:
-        return [one["name"] for one in step["variants"]]
+        return [key_of(one["name"]) for one in step["variants"]]
     return [one["key"] for one in numbers.get("arms", ()) if one["key"]]

@@ -113,7 +113,9 @@ def _waiting(experiment: Experiment, now: datetime) -> list[str]:
             gettext("The last look is on %(date)s; it decides.", date=str(filters.day(last))),
         ]
     words = [gettext("We cannot yet tell whether that is more than chance.")]
-    fewest = min((one["matured"] for one in numbers["arms"] if one["key"]), default=0)
+    variants = [one for one in numbers["arms"] if one["key"]]
+    # A single variant is judged against those who get nothing, who must be enough as well.
+    fewest = min((one["matured"] for one in (variants if len(variants) > 1 else numbers["arms"])), default=0)
     enough = gettext(
         "It needs %(n)s contacts in each variant whose time is over; the smallest has %(now)s.",
         n=str(filters.number(numbers["at_least"])),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from math import isfinite
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from panel import clock
 from panel.contacts.erasing import erase
@@ -16,11 +18,13 @@ from panel.contacts.models import Contact
 from panel.contacts.origin import PANEL
 from panel.db import writing
 from panel.errors import UserError
+from panel.experiments import operations
 from panel.experiments.models import Experiment, ExperimentAssignment
 from panel.experiments.operations import choose
 from panel.issues.models import Issue
-from panel.journeys.engine.experiments import look
-from panel.journeys.models import StepRun
+from panel.journeys.engine.experiments import asked, look
+from panel.journeys.engine.splits import follow_version
+from panel.journeys.models import JourneyVersion, StepRun
 from panel.staff.models import AuditEntry
 from panel.timeline.operations import NewEvent, record_many
 from tests.journeys.engine.world import World
@@ -65,10 +69,11 @@ class Shop:
             record_many(session, [NewEvent(one.id, "contact_created", world.now, {"how": "import"}) for one in people])
         world.work()
 
-    def buys(self, variant: str, every: int, amount: str = "100", after: timedelta = 2 * DAY) -> None:
+    def buys(self, variant: str, every: int, amount: str = "100", after: timedelta = 2 * DAY, **more: str) -> None:
         """Every so-manieth contact of a variant buys that long after they came."""
         rows = self.world.rows(ExperimentAssignment, variant=variant)
-        events = [NewEvent(one.contact_id, "order_paid", one.at + after, {"amount": amount}) for one in rows[::every]]
+        data = {"amount": amount, **more}
+        events = [NewEvent(one.contact_id, "order_paid", one.at + after, data) for one in rows[::every]]
         with clock.hold(max(self.world.now, rows[0].at + after)), writing() as session:
             record_many(session, events)
 
@@ -209,6 +214,53 @@ def test_merged_cards_are_one_person_and_erased_ones_nobody(shop: Any) -> None:
     arms = {key: test.arm(key) for key in before}
     assert arms["old way"]["entered"] + arms["new way"]["entered"] == sum(before.values()) - 2
     assert arms["old way"]["goals"] + arms["new way"]["goals"] == 1
+
+
+def test_amounts_in_several_currencies_are_for_a_person_to_judge(shop: Any) -> None:
+    test = shop("sum_per_contact", "automatic")
+    test.crowd(700)
+    test.buys("old way", 3, "100", currency="ILS")
+    test.buys("new way", 3, "90000", currency="IRR")  # far less, in shekels
+    found = test.look(20)
+    assert (found.state, found.winner, found.numbers["currencies"]) == ("asked", None, ["ILS", "IRR"])
+
+
+def test_a_round_that_ends_undecided_asks_nobody_any_more(shop: Any) -> None:
+    test = shop()
+    test.crowd(700)
+    test.buys("old way", 10)
+    test.buys("new way", 3)
+    assert test.look(20).state == "asked"
+    test.world.publish(
+        (TEXT % ("rate", "ask", "ask")).replace("{note: new, id: new}", "{note: newer, id: new}"), number=2
+    )
+    with writing() as session:
+        version = session.scalars(select(JourneyVersion).where(JourneyVersion.number == 2)).one()
+        follow_version(session, version.resolved, version.id, test.world.now)
+    assert [one.state for one in test.world.rows(Experiment)] == ["ended", "running"]
+    assert test.world.rows(Issue, code="experiment_asks")[0].state == "resolved"
+
+
+def test_an_absurd_amount_is_none_and_one_broken_test_keeps_no_other_from_its_decision(shop: Any) -> None:
+    test = shop("sum_per_contact", "automatic")
+    test.crowd(700)
+    test.buys("old way", 9)
+    test.buys("new way", 3)
+    test.buys("new way", 50, "1e400")  # what anybody could put into a form of a shop
+    with writing() as session:
+        session.add(Experiment(journey_id="shop", split_id="broken", round=1, fingerprint="?", version_id=1,
+                               created_at=test.begin, started_at=test.begin, numbers={}))  # fmt: skip
+
+    def ask(session: Any, experiment: Experiment) -> Any:
+        if experiment.split_id == "broken":
+            raise LookupError("its plugin is gone")
+        return asked(session, experiment)
+
+    with pytest.raises(LookupError):
+        operations.look(ask, test.begin + 20 * DAY)
+    decided = test.world.rows(Experiment, split_id="way")[0]
+    assert (decided.state, decided.winner) == ("winner", "new way")
+    assert isfinite(next(one["value"] for one in decided.numbers["arms"] if one["key"] == "new way"))
 
 
 # Example 5 of the language: from entry to end in each variant.
