@@ -30,8 +30,10 @@ def test_o06_backup_and_restore_start_paused(run, session, tmp_path: Path) -> No
     copy = tmp_path / "copy.sqlite"
     done = run("backup", str(copy))
     assert done.exit_code == 0, done.output
-    with Session(engine_on(copy)) as other:
+    engine = engine_on(copy)
+    with Session(engine) as other:
         assert get_setting(other, "sending_paused")["why"] == "restored"
+    engine.dispose()
     assert run("backup", str(copy)).exit_code == 1
     set_setting(session, "company", {"name": "after"})
     session.commit()

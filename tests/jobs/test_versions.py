@@ -51,7 +51,7 @@ def test_r26_workers_are_replaced_by_newer_ones_while_mails_go_out(kind: str, mo
         for number in range(4):
             more_sent(stage, MAILS)
             stage.workers.signal(number, signal.SIGTERM)
-            wait_until(lambda number=number: stage.workers.status(number) == 0, what="its end")  # type: ignore[misc]
+            wait_until(lambda number=number: stage.workers.status(number) == 0, seconds=60, what="its end")  # type: ignore[misc]
             stage.workers.start(4 + number, number)
         stage.workers.start(8, 8, kind="ticker")
         log = stage.folder / "newer.log"
@@ -59,7 +59,7 @@ def test_r26_workers_are_replaced_by_newer_ones_while_mails_go_out(kind: str, mo
         newcomers = []
         try:
             newcomers += [newcomer("worker", 10, environment, log), newcomer("ticker", 11, environment, log)]
-            wait_until(lambda: log.read_text().count("needs newer: waiting") == 2, what="their waiting")
+            wait_until(lambda: log.read_text().count("needs newer: waiting") == 2, seconds=60, what="their waiting")
             more_sent(stage, MAILS)
             # The deploy migrates under everybody.
             with monkeypatch.context() as patch:
