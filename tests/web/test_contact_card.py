@@ -300,4 +300,4 @@ def test_a_journey_that_never_looked_says_what_starts_it_and_what_its_conditions
     assert "It starts when: the contact joins the list" in flat
     assert "would not enter" in flat
     assert "What must not hold:" in flat
-    assert "(VIP)" in flat.replace("( ", "(").replace(" )", ")")
+    assert "(there is: VIP)" in flat.replace("( ", "(").replace(" )", ")")
