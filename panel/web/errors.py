@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from secrets import token_hex
 
 from flask import Flask, Response, flash, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
+from markupsafe import Markup
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from panel.db import db
+from panel.db import db, write_intent
 from panel.errors import UserError
-from panel.i18n import N_, current_language, gettext
+from panel.i18n import LANGUAGES, N_, current_language, direction, gettext, set_language
 from panel.web.access import to_login
 from panel.web.addresses import back_url
 
@@ -35,6 +38,13 @@ SENTENCES = {
     ),
     503: (N_("Not available just now"), N_("Try again in a minute.")),
 }
+
+
+_BARE = (
+    '<!DOCTYPE html><html lang="{language}" dir="{dir}"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width"><title>{title}</title></head>'
+    "<body><main><h1>{title}</h1><p>{more}</p></main></body></html>"
+)
 
 
 def wants_json() -> bool:
@@ -76,6 +86,32 @@ def install(app: Flask) -> None:
             return _page(422, code=error.code, title=words, more="")
         flash(words, "danger")
         return redirect(back_url())
+
+    @app.errorhandler(OperationalError)
+    def _away(error: OperationalError) -> ResponseReturnValue:
+        """The database is locked by another program, full, read-only or away. Nothing here may ask it anything: a page
+        with a menu would wait for it again, and end as the server's own bare words."""
+        if app.config["TESTING"] and not app.config.get("SHOW_ERROR_PAGES"):
+            raise error
+        log.error("the database did not answer at %s %s: %s", request.method, request.path, error.orig)
+        write_intent.set(False)
+        with suppress(SQLAlchemyError):
+            db.session.rollback()
+        wanted = request.cookies.get("language", "")
+        set_language(wanted if wanted in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES)) or "en")
+        title = gettext(SENTENCES[503][0])
+        more = gettext(N_("The database does not answer. What you sent last may not be saved; try again in a minute."))
+        if wants_json():
+            answer = jsonify(error={"code": "database_away", "message": f"{title}. {more}", "reference": ""})
+        else:
+            language = current_language()
+            answer = Response(
+                Markup(_BARE).format(language=language, dir=direction(language), title=title, more=more),
+                mimetype="text/html",
+            )
+        answer.status_code = 503
+        answer.headers["Retry-After"] = "60"
+        return answer
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> ResponseReturnValue:
