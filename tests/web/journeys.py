@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from flask import Flask
@@ -51,3 +52,10 @@ def put_file(app: Flask, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def shown(page: str) -> dict[str, str]:
+    """What the publish page sends back, so that nothing else is published than what it showed."""
+    found = dict(re.findall(r'name="(own_sha256|text_sha256)" value="([^"]*)"', page))
+    assert len(found) == 2, page
+    return found

@@ -18,7 +18,7 @@ from panel.web.journeys import diffs, recipes
 from panel.web.journeys.impact import impact
 from panel.web.journeys.judging import apply, judge
 from panel.web.journeys.queries import Standing
-from tests.web.journeys import FILE, put_file
+from tests.web.journeys import FILE, put_file, shown
 
 TODAY = date(2026, 11, 22)
 GOOD = """tea:
@@ -156,9 +156,7 @@ def opened(person, url):
 
 
 def publish(person, url, **data):
-    own = re.search(r'name="own_sha256" value="([^"]*)"', person.text(f"{url}/publish"))
-    assert own is not None
-    return person.post(f"{url}/publish", own_sha256=own[1], **data)
+    return person.post(f"{url}/publish", **shown(person.text(f"{url}/publish")), **data)
 
 
 def send_json(person, url, **data):
@@ -264,10 +262,8 @@ def test_a_draft_with_errors_is_not_published_and_says_all_of_them(logged_in, st
 def test_lines_changed_in_the_file_meanwhile_are_shown_and_not_overwritten(logged_in, stored, draft, path):
     person = logged_in()
     page = person.text(f"{draft}/publish")
-    own = re.search(r'name="own_sha256" value="([^"]*)"', page)
-    assert own is not None
     path.write_text(FILE.replace("did not click", "changed by hand"), encoding="utf-8")
-    answer = person.post(f"{draft}/publish", own_sha256=own[1])
+    answer = person.post(f"{draft}/publish", **shown(page))
     assert answer.status_code == 409
     assert "changed by hand" in answer.text
     assert "Publish over it" in answer.text
@@ -276,13 +272,33 @@ def test_lines_changed_in_the_file_meanwhile_are_shown_and_not_overwritten(logge
 
 
 @pytest.mark.databases("sqlite")
+def test_nothing_is_published_that_the_page_did_not_show(logged_in, stored, draft, path):
+    person = logged_in()
+    page = person.text(f"{draft}/publish")
+    _, base = opened(person, draft)
+    theirs = journey(stored).draft_text.replace("\n", "\n  # a colleague added this\n", 1)
+    stored.rollback()
+    assert person.post(f"{draft}/edit", base=base, text=theirs, do="save").status_code == 200
+    answer = person.post(f"{draft}/publish", **shown(page))
+    assert answer.status_code == 409
+    assert "The draft was changed by somebody while this page was open" in answer.text
+    assert "a colleague added this" in answer.text
+    assert journey(stored).live_version_id is None
+    stored.rollback()
+    again = shown(answer.text)
+    assert person.post(f"{draft}/publish", **again).status_code == 303
+    assert person.post(f"{draft}/publish", **again).status_code == 303  # a double click
+    assert stored.query(JourneyVersion).count() == 1
+    stored.rollback()
+    assert "which had this very text" not in person.text("/admin/journeys/")
+
+
+@pytest.mark.databases("sqlite")
 def test_a_change_elsewhere_in_the_file_is_kept_and_no_conflict(logged_in, stored, draft, path):
     person = logged_in()
     page = person.text(f"{draft}/publish")
-    own = re.search(r'name="own_sha256" value="([^"]*)"', page)
-    assert own is not None
     path.write_text(FILE.replace("# What we send", "# What we really send"), encoding="utf-8")
-    assert person.post(f"{draft}/publish", own_sha256=own[1]).status_code == 303
+    assert person.post(f"{draft}/publish", **shown(page)).status_code == 303
     assert "# What we really send" in path.read_text(encoding="utf-8")
     assert journey(stored).state == "live"
 

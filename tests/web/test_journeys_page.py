@@ -14,7 +14,7 @@ from panel.journeys.by_hand import start_by_hand
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.names import vocabulary
 from panel.sdk.context import NewContact
-from tests.web.journeys import BROKEN, FILE, WIN_BACK, put_file
+from tests.web.journeys import BROKEN, FILE, WIN_BACK, put_file, shown
 
 
 @pytest.fixture
@@ -87,9 +87,7 @@ def test_one_broken_journey_does_not_keep_the_other_from_running(logged_in, stor
     person = logged_in()
     person.post("/admin/journeys/read-file")
     page = person.text("/admin/journeys/win_back/publish")
-    own = re.search(r'name="own_sha256" value="([^"]*)"', page)
-    assert own is not None
-    answer = person.post("/admin/journeys/win_back/publish", own_sha256=own[1])
+    answer = person.post("/admin/journeys/win_back/publish", **shown(page))
     assert answer.status_code == 303, answer.text
     assert state(stored) == "live"
     assert "1</bdi> problem keeps this draft from being published" in person.text("/admin/journeys/broken/publish")

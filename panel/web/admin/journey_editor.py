@@ -19,7 +19,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext
 from panel.journeys import operations
-from panel.journeys.file import JourneysFile, journey_text, read_file, sha256_of, write_journey
+from panel.journeys.file import JourneysFile, journey_text, read_file, self_contained, sha256_of, write_journey
 from panel.journeys.language.completion import completions
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import labels, vocabulary
@@ -145,13 +145,18 @@ class EditorPages:
         session = db.session()
         journey = _journey(session, journey_id)
         file = read_file(_path())
-        text = operations.text_of(session, journey)
-        live = _live(session, journey)
+        is_other_text = False
         if request.method == "POST":
-            answer = _publish(session, journey, file, text)
+            # Whoever saves or publishes in this moment waits: what was read on the page is what is published.
+            session.refresh(journey, with_for_update=True)
+            text, file = operations.text_of(session, journey), read_file(_path())
+            is_other_text = request.form.get("text_sha256", "") != sha256_of(text)
+            answer = None if is_other_text else _publish(session, journey, file, text)
             if answer is not None:
                 return answer
             file = read_file(_path())
+        text = operations.text_of(session, journey)
+        live = _live(session, journey)
         judgement = _judge(session, journey_id, text, file)
         live_text = operations.live_text(session, journey) or ""
         own = journey_text(file.text or "", journey_id) or ""
@@ -174,6 +179,8 @@ class EditorPages:
                 queries.programs_of(session, standing),
             ),
             own_sha256=own_sha256,
+            text_sha256=sha256_of(text),
+            is_other_text=is_other_text,
             is_conflict=request.method == "POST" and request.form.get("own_sha256", "") != own_sha256,
             file_lines=diffs.diff(own, text),
             note=request.form.get("note", ""),
@@ -182,7 +189,12 @@ class EditorPages:
 
 def _publish(session: Session, journey: Journey, file: JourneysFile, text: str) -> ResponseReturnValue | None:
     """Publish and write the file; None when the page must be shown again (its problems, or the file moved on)."""
-    own = journey_text(file.text or "", journey.id)
+    own, live = journey_text(file.text or "", journey.id), _live(session, journey)
+    if journey.draft_text is None and own == text and live is not None:
+        # Pressed twice, or by two at once: what was asked for has happened.
+        is_done = live.sha256 == sha256_of(self_contained(journey.id, text, file.text))
+        if is_done:
+            return _told(journey.id, gettext("Version %(number)s is live.", number=live.number))
     if request.form.get("own_sha256", "") != (sha256_of(own) if own else ""):
         return None
     try:
@@ -209,11 +221,15 @@ def _publish(session: Session, journey: Journey, file: JourneysFile, text: str) 
     session.commit()
     words = (
         gettext("Version %(number)s is live.", number=published.number)
-        if published.is_new
+        if published.is_new or (live is not None and published.version_id == live.id)
         else gettext("Version %(number)s, which had this very text, is live again.", number=published.number)
     )
+    return _told(journey.id, words)
+
+
+def _told(journey_id: str, words: str) -> ResponseReturnValue:
     flash(words, "success")
-    return redirect(url_for(".journey", journey_id=journey.id), 303)
+    return redirect(url_for(".journey", journey_id=journey_id), 303)
 
 
 def _create(values: dict[str, str]) -> ResponseReturnValue:
