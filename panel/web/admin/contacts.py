@@ -28,6 +28,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
 from panel.sdk.context import NewContact
+from panel.staff.operations import record_audit
 from panel.sync.erasing import forget_in_plugins
 from panel.web import filters
 from panel.web.access import must
@@ -279,9 +280,10 @@ class ContactsView(PanelModelView):
     # Erasing and bulk actions.
 
     def delete_model(self, model: Any) -> bool:
-        self.on_model_delete(model)
-        contact_id, ids = model.id, aliases(db.session(), model.id)
+        contact_id, ids, label = model.id, aliases(db.session(), model.id), self.label_of(model)
         done = erase_contact(db.session(), contact_id, by=By(user_id=self.me().id))
+        # Last: from here on others who write to the audit trail wait for us, maybe with what we would wait for.
+        record_audit(db.session(), user=self.me(), action=f"{self.noun}_deleted", subject=label)
         db.session.commit()
         forget_in_plugins(contact_id, ids)
         return bool(done)
