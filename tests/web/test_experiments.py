@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from panel import clock
-from panel.db import writing
+from panel.db import reading, writing
 from panel.experiments.judging import deviation, judge
 from panel.experiments.models import Experiment, ExperimentAssignment
 from panel.experiments.operations import issue_key
@@ -19,6 +19,7 @@ from panel.issues.models import Issue
 from panel.issues.operations import raise_issue
 from panel.journeys import operations
 from panel.staff.models import AuditEntry
+from panel.web.experiments import words
 from panel.web.experiments.chart import chart
 from tests.web.axe import serious
 
@@ -131,6 +132,13 @@ def test_before_the_decision_it_says_who_leads_that_this_may_be_chance_and_when_
     refused = person.post(f"{PAGE}/choose", winner=f"={VARIANTS[1]}", confirmed="1")
     assert refused.status_code == 303
     assert "does not ask for a decision" in person.text(PAGE)
+
+
+def test_a_single_variant_waits_for_enough_of_those_held_out_too(app, experiment):
+    experiment(numbers={"leader": None, "arms": [{"key": "only", "matured": 400}, {"key": "", "matured": 80}]})
+    with app.test_request_context(), reading() as session:
+        said = words.verdict(session.query(Experiment).one(), clock.now(), None)
+    assert any("the smallest has 80." in plain(one) for one in said)  # the variant has its 400
 
 
 def test_the_last_look_is_announced_after_a_planned_one_without_result(logged_in, experiment):
