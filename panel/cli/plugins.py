@@ -16,7 +16,7 @@ from panel.i18n import N_
 from panel.plugin_manager import completeness, manager, operations, scaffold, sources
 from panel.plugin_manager.queries import health_of, states
 from panel.plugin_manager.sources import Found
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.sync import jobs
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

@@ -14,8 +14,8 @@ from panel.errors import UserError
 from panel.i18n import N_
 from panel.installation.models import Setting
 from panel.installation.operations import set_setting
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 
 SETTING = "engagement_rules"
 

@@ -24,9 +24,9 @@ from panel.experiments.results import Goal, Observed, entered_until, observe
 from panel.experiments.rules import HOLD_OUT, Decision, Look, decide, look_due
 from panel.i18n import N_
 from panel.issues.operations import raise_issue, resolve_issue
+from panel.staff.audit import record_audit
 from panel.staff.models import User
 from panel.staff.notices import NewNotice, notify_many
-from panel.staff.operations import record_audit
 from panel.staff.people import OWNERS, Directory
 
 COUNT_EVERY = timedelta(hours=1)

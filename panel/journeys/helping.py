@@ -28,8 +28,8 @@ from panel.journeys.engine.watchdog import queries
 from panel.journeys.models import Enrolment, Journey, StepRun
 from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 
 RUNS, MESSAGES = table_of(Enrolment), table_of(Message)
 PART = 5_000

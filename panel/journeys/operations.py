@@ -41,8 +41,8 @@ from panel.journeys.language.checking import Values
 from panel.journeys.language.program import says_the_same
 from panel.journeys.language.reading import read
 from panel.journeys.models import Journey, JourneyFile, JourneyVersion
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 
 _FILE_ISSUE = "journeys_file"
 _FILE_LOCK = 0x6A6F75726E  # any number that nobody else uses

@@ -27,8 +27,8 @@ from panel.journeys.engine.programs import Program, programs
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.reasons import PAUSED
 from panel.messages.models import Message
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 from panel.timeline.operations import NewEvent, record_many
 
 RUNS, MESSAGES = table_of(Enrolment), table_of(Message)

@@ -35,8 +35,8 @@ from panel.journeys.engine.spreading import spread_messages, spread_runs
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.plugin_manager import manager
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 from panel.timeline.operations import NewEvent, record_many
 
 What = Literal["send", "already", "skip"]

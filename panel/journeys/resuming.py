@@ -19,8 +19,8 @@ from panel.journeys.engine.programs import programs
 from panel.journeys.engine.spreading import spread_messages, spread_runs
 from panel.journeys.models import Enrolment, Journey
 from panel.messages.models import Message
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 
 RUNS, MESSAGES = table_of(Enrolment), table_of(Message)
 MANY = 50  # from so many on, spreading is proposed

@@ -26,8 +26,8 @@ from panel.journeys.models import StepRun
 from panel.journeys.pausing import MESSAGES, NOT_OUT_YET, OPEN, RUNS, Done, locked, messages_of, move, skip, tell
 from panel.journeys.reasons import START_TAKEN_BACK
 from panel.messages.personal import UNDO_FOR
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 
 GONE_ON = N_("Too late: the journey has gone on in the meantime.")
 BEGUN = N_("Too late: the journey has begun its first step. Nothing was changed; the contact can be taken out of it.")

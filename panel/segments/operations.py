@@ -20,8 +20,8 @@ from panel.journeys.language.problems import ERROR
 from panel.journeys.language.saved import check_condition
 from panel.segments.models import Segment
 from panel.segments.queries import CLOCK, names_in, uses
+from panel.staff.audit import record_audit
 from panel.staff.models import User
-from panel.staff.operations import record_audit
 
 LONGEST = 64 * 1024  # characters of one condition; far beyond what anybody writes
 LONGEST_NAME = 120

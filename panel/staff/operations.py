@@ -1,27 +1,24 @@
-"""Writes about colleagues: accounts, roles, preferences and the audit trail. Nobody commits here."""
+"""Writes about colleagues: accounts, roles and preferences. Nobody commits here."""
 
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
-from typing import Any
 from zoneinfo import available_timezones
 
 from flask_security.utils import hash_password
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_
-from panel.staff.models import AuditEntry, Role, User
-from panel.staff.rules import RoleName, audit_hash
+from panel.staff.audit import record_audit
+from panel.staff.models import Role, User
+from panel.staff.rules import RoleName
 
 # Without 0/O, 1/l/I: the password is read from a terminal and typed by hand.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-# Any number will do as long as every writer of the chain uses the same one.
-_AUDIT_LOCK = 8_400_001
 
 
 def one_time_password() -> str:
@@ -128,37 +125,6 @@ def reset_password(session: Session, user: User, *, by: User | None) -> str:
 def end_sessions(user: User) -> None:
     """Make every session and every remembered login of this user worthless."""
     user.fs_uniquifier = secrets.token_hex(32)
-
-
-def record_audit(
-    session: Session,
-    *,
-    action: str,
-    user: User | None = None,
-    actor: str | None = None,
-    subject: str = "",
-    detail: dict[str, Any] | None = None,
-    at: datetime | None = None,
-) -> AuditEntry:
-    """Append one line to the audit trail. Each line carries the hash of the one before, so that a gap shows."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _AUDIT_LOCK})
-    session.flush()
-    previous = session.scalar(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)) or ""
-    entry = AuditEntry(
-        at=at or clock.now(),
-        user_id=user.id if user is not None else None,
-        actor=actor or (user.email if user is not None else "system"),
-        action=action,
-        subject=subject[:200],
-        detail=detail or {},
-        previous_hash=previous,
-        hash="",
-    )
-    entry.hash = audit_hash(previous, entry.at, entry.user_id, entry.actor, entry.action, entry.subject, entry.detail)
-    session.add(entry)
-    session.flush()
-    return entry
 
 
 def set_preferences(user: User, wishes: dict[str, str]) -> None:

@@ -16,8 +16,8 @@ from panel import clock
 from panel.config import Config
 from panel.db import db
 from panel.i18n import N_
+from panel.staff.audit import record_audit
 from panel.staff.models import Role, User
-from panel.staff.operations import record_audit
 from panel.web.words import ours_first
 
 limiter = Limiter(key_func=get_remote_address, headers_enabled=True)

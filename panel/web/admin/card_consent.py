@@ -24,7 +24,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext, lazy_gettext
 from panel.journeys.calling_off import call_off, wake_rested
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web.access import allowed, requires
 from panel.web.admin import labels
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, the_session

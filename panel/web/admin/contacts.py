@@ -28,7 +28,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext, lazy_gettext, ngettext
 from panel.sdk.context import NewContact
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.sync.erasing import forget_in_plugins
 from panel.web import filters
 from panel.web.access import must

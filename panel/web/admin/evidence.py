@@ -16,7 +16,7 @@ from panel.i18n import gettext, lazy_gettext
 from panel.messages.models import Message
 from panel.messages.preview import AsSent, as_sent
 from panel.plugin_manager import manager
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import exports, pdf
 from panel.web.access import requires
 from panel.web.admin.on_card import name_of, the_session

@@ -17,7 +17,7 @@ from panel.contacts.models import Field
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_, current_language, gettext, lazy_gettext
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import filters
 from panel.web.admin.base import PanelModelView, chip, chips
 from panel.web.forms import options

@@ -25,7 +25,7 @@ from panel.imports.reading import ENCODINGS, Preview, Reading, Row, preview
 from panel.imports.rows import Plan, stored_words
 from panel.imports.rules import CONSENT_CHANNELS, EXTRAS, MATCH, SKIP
 from panel.jobs import wake
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web.access import requires
 from panel.web.admin.pages import PanelView
 from panel.web.filters import isolate

@@ -18,7 +18,7 @@ from panel.issues.queries import open_query
 from panel.jobs.bells import wake
 from panel.journeys import helping
 from panel.journeys.engine import breaker
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView

@@ -19,7 +19,7 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, gettext, lazy_gettext
 from panel.journeys.engine.turns import retried
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web.admin.merge_preview import found_by, likely_doubles, preview
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, the_session
 from panel.web.admin.pages import PanelView

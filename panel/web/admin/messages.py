@@ -17,7 +17,7 @@ from panel.jobs.bells import wake
 from panel.journeys.by_hand import Settlement, settle
 from panel.messages.models import Message
 from panel.messages.reasons import SENTENCES
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView

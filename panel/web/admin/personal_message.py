@@ -37,7 +37,7 @@ from panel.messages.safe_html import frame, frame_headers
 from panel.messages.templates import all_templates
 from panel.plugin_manager import manager
 from panel.sdk.channels import Channel
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web.access import requires
 from panel.web.admin.on_card import Undo, back, name_of, offer_undo, shown, the_session
 from panel.web.admin.pages import PanelView

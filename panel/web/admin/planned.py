@@ -21,7 +21,7 @@ from panel.i18n import current_language, gettext, lazy_gettext, translate
 from panel.journeys import planned
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web.access import must
 from panel.web.admin.on_card import Undo, back, name_of, offer_undo, the_session
 from panel.web.admin.pages import PanelView

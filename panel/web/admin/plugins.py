@@ -32,7 +32,7 @@ from panel.plugin_manager.manager import PluginInfo
 from panel.plugin_manager.queries import health_of, states
 from panel.plugin_manager.settings import as_text, read_form
 from panel.sdk.settings import CheckStep, SettingField
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import filters
 from panel.web.access import allowed, must, requires
 from panel.web.admin.pages import PanelView

@@ -20,7 +20,7 @@ from panel.contacts.search import fold
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import current_language, gettext, lazy_gettext, ngettext
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import filters
 from panel.web.admin import labels
 from panel.web.admin.base import PanelModelView

@@ -35,7 +35,7 @@ from panel.messages.templates import (
 )
 from panel.plugin_manager import manager
 from panel.sdk.channels import Channel
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web.access import requires
 from panel.web.admin import labels
 from panel.web.admin.pages import PanelView

@@ -15,7 +15,7 @@ from panel import calendars, clock
 from panel.calendars import Reader
 from panel.db import db, writing
 from panel.i18n import gettext, lazy_gettext
-from panel.staff.operations import record_audit
+from panel.staff.audit import record_audit
 from panel.web import exports, pdf
 from panel.web.access import requires
 from panel.web.admin.on_card import name_of, the_session
