@@ -48,7 +48,7 @@ def assess(
     channel: str,
     purpose: str,
     *,
-    at: Mapping[int, str] | None = None,
+    at: Mapping[int, str | None] | None = None,
 ) -> dict[int, Reach]:
     """For each contact its address on the channel and why it may not be used, if so.
 
@@ -65,14 +65,14 @@ def assess(
 
 
 def _assess_at(
-    session: Session, contact_ids: Collection[int], channel: str, kind: str, purpose: str, at: Mapping[int, str]
+    session: Session, contact_ids: Collection[int], channel: str, kind: str, purpose: str, at: Mapping[int, str | None]
 ) -> dict[int, Reach]:
     country = region(session)
     addresses: dict[int, str] = {}
     for contact_id in contact_ids:
         # What is no address is no address: the message is skipped with that reason.
         with suppress(UserError):
-            addresses[contact_id] = parse(kind, at.get(contact_id, ""), region=country).value
+            addresses[contact_id] = parse(kind, at.get(contact_id) or "", region=country).value
     return _judged(session, contact_ids, channel, purpose, addresses)
 
 

@@ -17,7 +17,7 @@ from panel.db import writing
 from panel.errors import UserError
 from panel.journeys import planned
 from panel.messages import personal
-from panel.messages.models import Skeleton
+from panel.messages.models import Message, Skeleton
 from panel.messages.personal import Draft, Written
 from panel.timeline.models import Event
 from tests.journeys.engine.world import World
@@ -224,3 +224,13 @@ def test_what_was_written_to_a_contact_is_forgotten_with_them(world, contact):
     assert (mine.status, mine.inline, mine.subject, mine.address, mine.values) == ("sent", None, None, None, None)
     assert theirs.inline["text"] == "Your parcel is here."
     assert [one.sha256 for one in world.rows(Skeleton)] == [theirs.skeleton]
+
+
+def test_one_that_has_lost_its_address_is_skipped_and_keeps_nobody_elses_back(world, contact):
+    lost = Writing(world, contact).send()
+    Writing(world, world.contact("Noa Cohen", consent=())).send()
+    with writing() as session:
+        session.get_one(Message, lost.message_id).address = None
+    world.play(timedelta(seconds=12))
+    assert len(world.sent()) == 1
+    assert [(one.status, one.reason) for one in world.messages(id=lost.message_id)] == [("skipped", "no_address")]
