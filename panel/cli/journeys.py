@@ -226,8 +226,8 @@ def _name(journey: Any) -> str:
         found = check_text(splice("", journey.id, journey.draft_text)).journeys.get(journey.id)
     except UserError:
         found = None
-    values = found.values if found is not None else None
-    return str((values or {}).get("name") or journey.id)
+    name = found.values.get("name") if found is not None and found.values else None
+    return str(name or journey.id)
 
 
 @journeys.command()
