@@ -280,9 +280,9 @@ class ContactsView(PanelModelView):
     # Erasing and bulk actions.
 
     def delete_model(self, model: Any) -> bool:
-        contact_id, ids, label = model.id, aliases(db.session(), model.id), self.label_of(model)
+        contact_id, ids = model.id, aliases(db.session(), model.id)
+        label = self.label_of(model)  # while it has one
         done = erase_contact(db.session(), contact_id, by=By(user_id=self.me().id))
-        # Last: from here on others who write to the audit trail wait for us, maybe with what we would wait for.
         record_audit(db.session(), user=self.me(), action=f"{self.noun}_deleted", subject=label)
         db.session.commit()
         forget_in_plugins(contact_id, ids)
