@@ -87,8 +87,25 @@ def test_the_page_offers_a_forecast_and_shows_it_when_it_is_made(logged_in, dana
 
 
 @pytest.mark.databases("sqlite")
-def test_who_may_not_edit_journeys_cannot_ask_for_a_forecast(logged_in, dana, stored):
+def test_a_forecast_can_be_stopped_while_it_is_being_made(logged_in, dana, stored):
+    with writing() as session:
+        work.ask(session, 60)
+    assert "Stop the forecast" not in logged_in("viewer").text("/admin/simulate/")
+    person = logged_in()
+    assert "Stop the forecast" in person.text("/admin/simulate/")
+    assert person.post("/admin/simulate/stop").status_code == 303
+    text = person.text("/admin/simulate/")
+    assert "The forecast was stopped." in text
+    assert "Make a forecast of 60 days" in text
+    assert stored.scalars(select(Simulation.state)).all() == ["cancelled"]
+    person.post("/admin/simulate/stop")
+    assert "The forecast was stopped." not in person.text("/admin/simulate/")
+
+
+@pytest.mark.databases("sqlite")
+def test_who_may_not_edit_journeys_cannot_ask_for_a_forecast_or_stop_one(logged_in, dana, stored):
     person = logged_in("viewer")
     assert "/admin/simulate/make" not in person.text("/admin/simulate/")
+    assert person.post("/admin/simulate/stop").status_code == 403
     assert person.post("/admin/simulate/make").status_code == 403
     assert stored.scalars(select(Simulation)).all() == []

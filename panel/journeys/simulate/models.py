@@ -12,7 +12,8 @@ from panel.db import Base, BigId
 
 
 class Simulation(Base):
-    """One forecast. `state`: waiting | running | done | failed; `progress` in percent; `alive_at`: its latest news."""
+    """One forecast. `state`: waiting | running | done | failed | cancelled; `progress` in percent; `alive_at`: its
+    latest news."""
 
     __tablename__ = "simulations"
 

@@ -43,6 +43,10 @@ APPLICATION = "panel.bare:bare_app"
 Tell = Callable[[float], None]
 
 
+class Cancelled(Exception):  # noqa: N818 - nothing went wrong
+    """Raised by whoever hears how far it is and does not want the rest."""
+
+
 @dataclass(frozen=True)
 class Forecast:
     """Per local day of the business (`days`), what would happen. `cost` is {"amount", "currency"} per channel that has
@@ -99,7 +103,8 @@ def forecast(
 ) -> Forecast:
     """Play everybody for `days`. Needs an application context; nothing is written and nothing is sent.
 
-    `tell` hears the share that is done (0 to 1). With one process, or few contacts, it runs in this one.
+    `tell` hears the share that is done (0 to 1); what it raises ends the work. With one process, or few
+    contacts, it runs in this one.
     """
     start = now or clock.now()
     days = max(1, min(days, LONGEST_DAYS))
@@ -118,29 +123,42 @@ def _in_processes(config: Config, start: datetime, until: datetime, processes: i
     context = multiprocessing.get_context("spawn")
     with context.Manager() as shared:
         said: Any = shared.Queue()
+        enough: Any = shared.Event()
         done = [0.0] * processes
         whole = Share()
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
-            waiting = {pool.submit(_one, config, start, until, number, processes, said) for number in range(processes)}
-            while waiting:
-                try:
-                    number, share = said.get(timeout=0.5)
-                    done[number] = share
-                    if tell is not None:
-                        tell(sum(done) / processes)
-                except Empty:
-                    pass
-                for finished in [one for one in waiting if one.done()]:
-                    waiting.discard(finished)
-                    whole.add(finished.result())
+            waiting = {
+                pool.submit(_one, config, start, until, number, processes, said, enough) for number in range(processes)
+            }
+            try:
+                while waiting:
+                    try:
+                        number, share = said.get(timeout=0.5)
+                        done[number] = share
+                        if tell is not None:
+                            tell(sum(done) / processes)
+                    except Empty:
+                        pass
+                    for finished in [one for one in waiting if one.done()]:
+                        waiting.discard(finished)
+                        whole.add(finished.result())
+            except BaseException:
+                enough.set()  # or the others would play on to the end, and the pool waits for them
+                raise
         return whole
 
 
-def _one(config: Config, start: datetime, until: datetime, number: int, shares: int, said: Any) -> Share:
+def _one(config: Config, start: datetime, until: datetime, number: int, shares: int, said: Any, enough: Any) -> Share:
     """In a process of its own: an application of its own, that reads the same database."""
+
+    def tell(share: float) -> None:
+        if enough.is_set():
+            raise Cancelled
+        said.put((number, share))
+
     app = pkgutil.resolve_name(APPLICATION)(config)
     with app.app_context(), snapshot() as source, clock.hold(start):
-        return play_share(source, start, until, number, shares, lambda share: said.put((number, share)))
+        return play_share(source, start, until, number, shares, tell)
 
 
 def _told(whole: Share, start: datetime, until: datetime) -> Forecast:

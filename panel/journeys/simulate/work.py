@@ -21,17 +21,19 @@ from panel.db import writing
 from panel.i18n import N_
 from panel.journeys.simulate.installed import settings
 from panel.journeys.simulate.models import Simulation
-from panel.journeys.simulate.whole import APPLICATION, forecast
+from panel.journeys.simulate.whole import APPLICATION, Cancelled, forecast
 
 NAME = "simulations"
 SILENT = timedelta(minutes=3)
 KEPT = 10
+UNDER_WAY = Simulation.state.in_(("waiting", "running"))
+WANTED = Simulation.state != "cancelled"  # one that was given up as silent, but lives, may still come to its end
 STOPPED = N_("The process that made it was stopped.")
 
 
 def ask(session: Session, days: int, *, user_id: int | None = None, now: datetime | None = None) -> Simulation:
     """Ask for a forecast; one that is under way is given back instead of a second one. The oldest are dropped."""
-    running = session.scalars(select(Simulation).where(Simulation.state.in_(("waiting", "running")))).first()
+    running = session.scalars(select(Simulation).where(UNDER_WAY)).first()
     if running is not None:
         return running
     old = session.scalars(select(Simulation).order_by(Simulation.id.desc()).offset(KEPT)).all()
@@ -81,21 +83,35 @@ def _start(id_: int) -> None:
     )
 
 
+def cancel(session: Session) -> bool:
+    """Nobody waits for the forecast under way any more: its process ends at its next sign of life. False: there is
+    none."""
+    cancelled = session.execute(
+        update(Simulation).where(UNDER_WAY).values(state="cancelled", finished_at=clock.now()).returning(Simulation.id)
+    )
+    return bool(cancelled.all())
+
+
 def make(id_: int, *, processes: int = 2) -> None:
-    """Make one forecast to its end, in this process. Needs an application context."""
+    """Make one forecast to its end, in this process, or until nobody waits for it. Needs an application context."""
 
     def tell(share: float) -> None:
         with writing() as session:
-            session.execute(
+            waited_for = session.execute(
                 update(Simulation)
-                .where(Simulation.id == id_, Simulation.state == "running")
+                .where(Simulation.id == id_, WANTED)
                 .values(progress=round(share * 100), alive_at=clock.now())
-            )
+                .returning(Simulation.id)
+            ).all()
+        if not waited_for:
+            raise Cancelled
 
     with writing() as session:
         days = session.get_one(Simulation, id_).days
     try:
         told = forecast(settings(), days, processes, tell=tell)
+    except Cancelled:
+        return
     except Exception as error:
         with writing() as session:
             _finish(session, id_, state="failed", problem=f"{type(error).__name__}: {error}"[:300])
@@ -105,7 +121,7 @@ def make(id_: int, *, processes: int = 2) -> None:
 
 
 def _finish(session: Session, id_: int, **values: object) -> None:
-    session.execute(update(Simulation).where(Simulation.id == id_).values(finished_at=clock.now(), **values))
+    session.execute(update(Simulation).where(Simulation.id == id_, WANTED).values(finished_at=clock.now(), **values))
 
 
 def main() -> None:

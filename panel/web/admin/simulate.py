@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from flask import abort, redirect, request, url_for
+from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
@@ -77,6 +77,15 @@ class SimulateView(PanelView):
         work.ask(session, min(max(request.form.get("days", 60, type=int), 1), 120), user_id=current_user.id)
         session.commit()
         wake(work.NAME)
+        return redirect(url_for(".index"), 303)
+
+    @expose("/stop", methods=["POST"])
+    @requires("journeys.edit")
+    def stop(self) -> ResponseReturnValue:
+        session = db.session()
+        if work.cancel(session):
+            flash(gettext("The forecast was stopped."), "success")
+        session.commit()
         return redirect(url_for(".index"), 303)
 
     # One contact

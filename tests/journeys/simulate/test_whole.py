@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from flask import current_app
 from sqlalchemy import update
 
@@ -15,6 +16,7 @@ from panel.calendars import Reader
 from panel.contacts.memberships import create_list, join_list
 from panel.db import writing
 from panel.journeys.models import Enrolment
+from panel.journeys.simulate import whole, work
 from panel.journeys.simulate.models import Simulation
 from panel.journeys.simulate.part import Share, play_share
 from panel.journeys.simulate.stage import snapshot
@@ -105,6 +107,39 @@ def test_shares_add_up() -> None:
     two.sent.update({("email", "2026-11-22"): 3})
     one.add(two)
     assert (one.contacts, one.steps, one.seconds, one.sent[("email", "2026-11-22")]) == (3, 7, 2.0, 5)
+
+
+def test_two_processes_come_to_the_same_as_one_and_end_when_nobody_waits_for_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(world)
+    alone = play(world)
+    monkeypatch.setattr(whole, "SHARED_FROM", 1)
+    together = forecast(current_app.config["PANEL"], 10, 2, now=world.now)
+    assert (together.messages, together.entries, together.steps) == (alone.messages, alone.entries, alone.steps)
+
+    said: list[float] = []
+
+    def tell(share: float) -> None:
+        said.append(share)
+        raise whole.Cancelled
+
+    with pytest.raises(whole.Cancelled):
+        forecast(current_app.config["PANEL"], 10, 2, now=world.now, tell=tell)
+    assert len(said) == 1
+
+
+def test_a_forecast_that_nobody_waits_for_any_more_stays_cancelled(world: World) -> None:
+    crowd(world)
+    id_ = world.do(work.ask, 10).id
+    assert world.do(work.cancel)
+    assert not world.do(work.cancel)
+    work.make(id_, processes=1)
+    with writing() as session:
+        found = session.get_one(Simulation, id_)
+        assert (found.state, found.result, found.progress) == ("cancelled", None, 0)
+        assert list(work.due(session.connection(), world.now)) == []
+    assert world.do(work.ask, 10).id != id_
 
 
 def test_what_goes_out_shortly_before_midnight_is_counted_on_that_day(world: World) -> None:
