@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from panel.processes.services import write_services
 def main(arguments: list[str]) -> int:
     kind = arguments[0] if arguments else "worker"
     number = arguments[1] if len(arguments) > 1 else str(os.getpid())
+    # Asked to stop before it has begun anything, it ends as well as later; what runs sets its own handlers.
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, lambda *_: sys.exit(0))
     lifeline.hold()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its own parts

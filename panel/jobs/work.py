@@ -89,7 +89,9 @@ class Worker(SimpleWorker):
             with self.around():
                 if versions.have_moved():
                     _stopping.set()
-                    raise StopRequested
+            # Also when the request came in a place that loses exceptions (a connection on its way back to its pool).
+            if stopping():
+                raise StopRequested
 
     def execute_job(self, job: Any, queue: Any) -> None:
         if not job.is_ours:
@@ -102,6 +104,7 @@ class Worker(SimpleWorker):
             super().execute_job(job, queue)
         if versions.code():
             _stopping.set()
+        if stopping():
             self._stop_requested = True
 
     def request_stop(self, signum: int, frame: Any) -> None:

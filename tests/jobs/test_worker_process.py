@@ -1,16 +1,19 @@
 """A real worker process: how it ends, and how it lives through a broker that comes and goes."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import redis
+from rq.worker.base import StopRequested
 
 from panel import jobs
-from panel.jobs import bells
+from panel.jobs import bells, work
 from panel.processes import embedded
 from tests.fixtures.processes import short_folder, start, stop, wait_until
 from tests.jobs import process
@@ -103,6 +106,29 @@ def test_asked_to_stop_while_it_waits_it_ends_at_once(redis_url, file):
         wait_until(lambda: registered(redis_url), what="the worker's registration")
         running.send_signal(signal.SIGTERM)
         assert running.wait(5) == 0
+
+
+def test_asked_to_stop_before_it_has_begun_it_ends_well(tmp_path):
+    url = f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    environment = {**os.environ, "PANEL_INSTANCE": str(tmp_path / "instance"), "PANEL_DATABASE_URL": url}
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "panel.worker", "worker", "1"]
+        running = start(command, cwd=Path(__file__).parents[2], env=environment, stdout=out, stderr=out)
+    wait_until(lambda: "waiting for panel db upgrade" in log.read_text(), seconds=30, what="its waiting for tables")
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(10) == 0
+
+
+def test_a_request_to_stop_that_was_lost_on_its_way_is_found_at_the_next_sign_of_life(redis_url, monkeypatch):
+    asked = threading.Event()
+    monkeypatch.setattr(work, "_stopping", asked)
+    with redis.Redis.from_url(redis_url) as client:
+        idle = work.Worker(client)
+        idle.heartbeat()
+        asked.set()
+        with pytest.raises(StopRequested):
+            idle.heartbeat()
 
 
 def registered(url):
