@@ -95,14 +95,29 @@ def worst_over(caps: Sequence[Cap], now: datetime, zone: ZoneInfo) -> Over | Non
         start = window_start(cap.limit, now, zone)
         end = leaves_window(cap.limit, now, zone)
         times = sorted(at for at in cap.times if start <= at < end)
-        if len(times) < cap.limit["count"]:
+        first = _fills_a_window(cap.limit, times, now, zone)
+        if first is None:
             continue
         # There is room again when the message that fills the last place has left the window.
-        leaving = times[len(times) - cap.limit["count"]]
-        free = max(leaves_window(cap.limit, leaving, zone), now + timedelta(microseconds=1))
+        free = max(leaves_window(cap.limit, first, zone), now + timedelta(microseconds=1))
         if worst is None or free > worst.free_at:
             worst = Over(cap.limit, free, cap.family)
     return worst
+
+
+def _fills_a_window(
+    limit: Mapping[str, Any], times: Sequence[datetime], now: datetime, zone: ZoneInfo
+) -> datetime | None:
+    """The first of the latest messages that fill a window together in which `now` lies as well; None when no window is
+    full. Those before and those a place is kept for after it need not lie in one window with each other."""
+    count: int = limit["count"]
+    if count < 1:
+        return now  # "0 per day": there is never a place (the checker refuses it nowadays)
+    for n in range(len(times) - count, -1, -1):
+        first, last = times[n], times[n + count - 1]
+        if max(last, now) < leaves_window(limit, min(first, now), zone):
+            return first
+    return None
 
 
 def leaves_window(limit: Mapping[str, Any], sent_at: datetime, zone: ZoneInfo) -> datetime:

@@ -296,11 +296,11 @@ def limit(text: str) -> dict[str, Any]:
     match = _LIMIT.fullmatch(written)
     if not match:
         raise ScalarError("not_a_limit", _limit_guess(written), value=text)
-    every, unit = int(match[2] or 1), match[3]
-    if every == 0:
-        raise ScalarError("not_a_limit", f"{match[1]} per {unit}", value=text)
+    count, every, unit = int(match[1]), int(match[2] or 1), match[3]
+    if every == 0 or count == 0:  # a limit that lets nothing through is a journey that should be paused
+        raise ScalarError("not_a_limit", f"{count or 1} per {unit}", value=text)
     return {
-        "count": int(match[1]),
+        "count": count,
         "per": length(f"{every} {unit}s"),
         "calendar": unit not in ("minute", "hour"),
         "unit": unit,

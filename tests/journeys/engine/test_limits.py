@@ -15,7 +15,8 @@ from panel.db import writing
 from panel.issues.models import Issue
 from panel.journeys.engine.counted import lock_addresses
 from panel.journeys.engine.limits import FAMILY, Cap, worst_over
-from panel.journeys.models import Journey
+from panel.journeys.language.scalars import limit as read_limit
+from panel.journeys.models import Journey, JourneyVersion
 from panel.plugin_manager import manager
 from panel.sdk.holidays import HolidayCalendar
 from tests.journeys.engine.world import World
@@ -73,6 +74,34 @@ def test_a_place_within_24_hours_counts_for_an_exact_limit() -> None:
     assert over is not None
     assert over.free_at > at(24, 9)
     assert worst_over([Cap(DAY_EXACT, [at(23, 11)])], at(22, 10), JERUSALEM) is None
+
+
+def test_what_went_and_a_place_kept_later_fill_no_window_that_does_not_hold_both() -> None:
+    two_in_three_days = read_limit("2 per 3 days")
+    assert worst_over([Cap(two_in_three_days, [at(21, 10), at(25, 10)])], at(23, 10), JERUSALEM) is None
+    full = worst_over([Cap(two_in_three_days, [at(22, 10), at(24, 10)])], at(23, 10), JERUSALEM)
+    assert full is not None
+    assert full.free_at == at(25, 0)
+    two_in_36_hours = read_limit("2 per 36 hours")
+    assert worst_over([Cap(two_in_36_hours, [at(22, 10), at(24, 8)])], at(23, 10), JERUSALEM) is None
+
+
+def test_a_limit_of_nothing_lets_nothing_through_and_stops_nobody_else(world: World) -> None:
+    """No checker lets it pass now; a version that was published before one that refused it may still say so."""
+    world.template("note")
+    dana, yossi = world.contact("Dana"), world.contact("Yossi")
+    world.publish(journey("never", "limits: {messages: 1 per day}", "too_late_after: 2 days"))
+    world.publish(journey("other", start="two"))
+    with writing() as session:
+        version = session.query(JourneyVersion).filter_by(journey_id="never").one()
+        settings = version.resolved["settings"]
+        nothing = {**settings["limits"], "messages": [{**settings["limits"]["messages"][0], "count": 0}]}
+        version.resolved = {**version.resolved, "settings": {**settings, "limits": nothing}}
+    start(world, dana)
+    start(world, yossi, tag="two")
+    world.work()
+    assert sent(world) == ["other 22 10:00"]
+    assert [(one.status, one.reason) for one in world.messages(journey_id="never")] == [("skipped", "skipped_limit")]
 
 
 def test_the_rule_of_the_family_is_a_calendar_day() -> None:
