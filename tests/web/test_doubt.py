@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from panel import clock
@@ -10,9 +14,11 @@ from panel.contacts.operations import create_contact
 from panel.db import writing
 from panel.issues.models import Issue
 from panel.issues.operations import raise_issue
+from panel.journeys import helping
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.sdk.context import NewContact
+from panel.staff.models import AuditEntry
 
 
 @pytest.fixture
@@ -45,6 +51,35 @@ def test_support_may_look_but_not_decide(logged_in, session: Session, doubtful: 
     person = logged_in("support")
     assert person.post("/admin/messages/action/", action="arrived", rowid=doubtful, confirmed="1").status_code == 403
     assert session.get_one(Message, doubtful).status == "unknown"
+
+
+@pytest.mark.databases("sqlite")
+def test_help_that_met_a_worker_on_its_way_is_given_anew_and_once(
+    logged_in, session: Session, doubtful: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, settle, met = clock.now(), helping.settle_what_is_done, []
+    with writing() as writer:
+        issue = raise_issue(writer, "k", code="held_missing_template", sentence="x", params={})
+        writer.add(
+            Enrolment(
+                journey_id="j", version_id=1, contact_id=1, entered_at=now, step_began_at=now, status="held",
+                reason="held_missing_template", held_issue=issue.id, step_id="s",
+            )
+        )  # fmt: skip
+        number = issue.id
+
+    def meet(*arguments: Any) -> None:
+        settle(*arguments)
+        met.append(len(met))
+        if len(met) == 1:
+            raise OperationalError("UPDATE issues", {}, Exception("deadlock detected"))
+
+    monkeypatch.setattr(helping, "settle_what_is_done", meet)
+    answer = logged_in("owner").post("/admin/held/help", what="retry", issue=number, everybody="1")
+    assert (answer.status_code, met) == (303, [0, 1])
+    assert session.scalars(select(Enrolment.status)).all() == ["active"]
+    assert session.get_one(Issue, number).state == "resolved"
+    assert session.scalars(select(AuditEntry.action)).all().count("runs_retried") == 1
 
 
 def test_trying_again_lets_the_runs_go_on_that_this_issue_holds(logged_in, session: Session, doubtful: int) -> None:

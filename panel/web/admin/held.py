@@ -22,6 +22,7 @@ from panel.journeys.engine.programs import programs
 from panel.journeys.models import Enrolment, Journey
 from panel.web.access import requires
 from panel.web.admin.pages import PanelView
+from panel.web.again import again
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.issues import issue_words
@@ -97,24 +98,27 @@ class HeldView(PanelView):
         if not ids:
             flash(gettext("Choose somebody first."), "warning")
             return redirect(_back(issue), 303)
-        # Helped from the list of all, an issue whose last one is helped is settled too.
-        behind = helping.issues_of(session, ids)
         if page := _asked(what, len(ids)):
             return page
-        try:
+
+        def once() -> int:
+            # Helped from the list of all, an issue whose last one is helped is settled too.
+            behind = helping.issues_of(session, ids)
             if what == "move":
                 done = helping.move_to(session, ids, request.form.get("target", ""), by=current_user, now=now)
             else:
                 act: Any = {"retry": helping.try_again, "skip": helping.skip_step, "end": helping.end}[what]
                 done = act(session, ids, by=current_user, now=now)
+            session.flush()
+            helping.settle_what_is_done(session, [*behind, *([issue] if issue else [])], now)
+            return int(done)
+
+        try:
+            done = again(once)
         except UserError as error:
             session.rollback()
             flash(error.words(current_language()), "danger")
             return redirect(_back(issue), 303)
-        session.flush()
-        for each in {*behind, *([issue] if issue else [])}:
-            helping.settle_if_done(session, each, now)
-        session.commit()
         wake("advance")
         flash(ngettext("Done for %(n)s contact.", "Done for %(n)s contacts.", done), "success")
         return redirect(_back(issue), 303)

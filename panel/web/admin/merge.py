@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from panel import clock
 from panel.contacts.merging import active_merge, merge, unmerge
@@ -18,11 +15,11 @@ from panel.contacts.queries import canonical, custom_fields
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, gettext, lazy_gettext
-from panel.journeys.engine.turns import retried
 from panel.staff.audit import record_audit
 from panel.web.admin.merge_preview import found_by, likely_doubles, preview
 from panel.web.admin.on_card import Undo, back, me, name_of, offer_undo, shown, the_session
 from panel.web.admin.pages import PanelView
+from panel.web.again import again
 from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.preferences import current_reader
@@ -85,7 +82,7 @@ class MergeView(PanelView):
             done = merge(the_session(), *ids, take=take, by=me())
             return done and _audited("contacts_merged", public_id, detail)
 
-        if _again(once):
+        if again(once):
             found = active_merge(the_session(), ids[1])
             if found is not None:
                 said = gettext("%(name)s was merged in. It can be undone for 30 days.", name=isolate(name))
@@ -112,24 +109,9 @@ class MergeView(PanelView):
             done = unmerge(the_session(), merged_id, by=me(), now=clock.now())
             return done and _audited("contacts_parted", public_id, detail)
 
-        if _again(once):
+        if again(once):
             flash(gettext("They are two cards again, each with what was its own."), "success")
         return back(public_id)
-
-
-def _again(once: Callable[[], bool]) -> bool:
-    """Do it as one transaction, and again when a worker and this waited for each other: nothing of it was stored."""
-
-    def step() -> int:
-        try:
-            done = once()
-            db.session.commit()
-        except OperationalError:
-            db.session.rollback()
-            raise
-        return int(done)
-
-    return bool(retried(step))
 
 
 def _audited(action: str, subject: str, detail: dict[str, str]) -> bool:
