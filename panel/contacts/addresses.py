@@ -183,3 +183,9 @@ def suppression_key(address: str) -> str:
     if domain in _DOTLESS_PROVIDERS:
         return f"{local.replace('.', '')}@gmail.com"
     return f"{local}@{domain}"
+
+
+def plain_mailbox(address: str | None) -> str | None:
+    """The plain spelling of an address that is another spelling of the same mailbox; None when it is plain itself."""
+    key = suppression_key(address or "")
+    return key if key != (address or "") else None

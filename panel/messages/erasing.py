@@ -20,7 +20,7 @@ def forget_personal_messages(session: Session, contact_ids: Collection[int], _no
     connection.execute(
         update(Message)
         .where(*mine)
-        .values(inline=None, subject=None, address=None, skeleton=None, values=None, content_sha256=None)
+        .values(inline=None, subject=None, address=None, mailbox=None, skeleton=None, values=None, content_sha256=None)
     )
     still_used = exists().where(Message.skeleton == Skeleton.sha256)
     connection.execute(delete(Skeleton).where(Skeleton.sha256.in_(texts), ~still_used))

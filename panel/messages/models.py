@@ -99,6 +99,7 @@ class Message(Base):
     rules: Mapped[dict[str, Any]] = mapped_column(default=dict)  # the send step's own hours, limits, if_missing, ...
     language: Mapped[str | None] = mapped_column(String(5))
     address: Mapped[str | None] = mapped_column(String(320))
+    mailbox: Mapped[str | None] = mapped_column(String(320))  # the plain spelling of `address`, where it is another
     subject: Mapped[str | None] = mapped_column(Text)
     skeleton: Mapped[str | None] = mapped_column(String(64))
     values: Mapped[list[Any] | None]
@@ -143,6 +144,13 @@ class Message(Base):
         ),
         Index("ix_messages_contact_id_channel_wire_at", "contact_id", "channel", "wire_at"),
         Index("ix_messages_address_wire_at", "address", "wire_at"),
+        Index(
+            "ix_messages_mailbox_wire_at",
+            "mailbox",
+            "wire_at",
+            sqlite_where=text("mailbox IS NOT NULL"),
+            postgresql_where=text("mailbox IS NOT NULL"),
+        ),
         Index("ix_messages_status_id", "status", "id"),
         Index(
             "ix_messages_enrolment_id",

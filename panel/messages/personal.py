@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.consent.queries import state_many, suppressed_many
 from panel.consent.rules import OPTED_OUT, Purpose, Refusal, Suppressed, why_not_send
+from panel.contacts.addresses import plain_mailbox
 from panel.contacts.models import Contact, ContactAddress
 from panel.contacts.queries import aliases
 from panel.db import next_ids
@@ -286,6 +287,7 @@ def write(
             },
             language=draft.language,
             address=draft.address or None,
+            mailbox=plain_mailbox(draft.address),
             status="queued",
             planned_at=now,
             not_before=at,

@@ -117,7 +117,9 @@ class Renderer:
         channel = self._channels.get(row["channel"])
         if channel is None:
             return NotRendered(row["id"], "held_missing_template", row["channel"])
-        address = row["address"] or _address(person, channel)
+        # Where the contact is reached today (it may have been corrected while the message waited), unless the address
+        # was chosen for this very message.
+        address = row["address"] if (row["rules"] or {}).get("to") else _address(person, channel)
         if person is None or not address:
             return NotRendered(row["id"], "no_address", channel.address_kind)
         compiled = self._compiled(row, forms, person, channel)

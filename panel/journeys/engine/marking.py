@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel import clock
+from panel.contacts.addresses import plain_mailbox
 from panel.contacts.sets import among
 from panel.copying import update_rows
 from panel.db import connection_of, db, reading
@@ -28,7 +29,7 @@ from panel.timeline.operations import NewEvent, record_many
 # Longer than the longest hand-over: SMTP may take 10 minutes to answer (RFC 5321). Renewed after an eighth of it.
 WIRE_LEASE = crash.lease(timedelta(minutes=12))
 MARKED = ("status", "reason", "wire_at", "lease_until", "skeleton", "values", "content_sha256", "subject", "language",
-          "address")  # fmt: skip
+          "address", "mailbox")  # fmt: skip
 COMMITS_WITHIN = timedelta(minutes=1)  # a writer notes the moment, then commits: seldom later than this
 
 
@@ -49,12 +50,15 @@ def _mark(
 ) -> list[tuple[Claimed, Outgoing]] | None:
     """Decide and mark. None, and nothing changed, when some of them turn out not to be in the state we left them in."""
     decisions = decide(session, [one.row for one, _ in ready], now) if ready else {}
-    going = [(one, text) for one, text in ready if decisions[one.row["id"]].verdict == "go"]
-    kept = [(one, text) for one, text in ready if decisions[one.row["id"]].verdict != "go"]
+    elsewhere = {one.row["id"] for one, text in ready if _is_for_another_address(one, text, decisions[one.row["id"]])}
+    may_go = {id_ for id_, decision in decisions.items() if decision.verdict == "go"} - elsewhere
+    going = [(one, text) for one, text in ready if one.row["id"] in may_go]
+    kept = [(one, text) for one, text in ready if one.row["id"] not in may_go]
     until = now + WIRE_LEASE
     rows = [
         ("on_wire", None, now, until, text.skeleton_sha256, text.values, text.content_sha256, text.subject,
-         text.language, text.address, *(() if locked else ("claimed", one.token)), one.row["id"])
+         text.language, text.address, plain_mailbox(text.address), *(() if locked else ("claimed", one.token)),
+         one.row["id"])
         for one, text in sorted(going, key=lambda pair: pair[0].row["id"])  # everybody locks in this order
     ]  # fmt: skip
     try:
@@ -67,8 +71,25 @@ def _mark(
     except _NotOursError:
         return None
     for one, _ in kept:
-        not_now(session, one, decisions[one.row["id"]], now)
+        if one.row["id"] in elsewhere:
+            _write_anew(session, one, now)
+        else:
+            not_now(session, one, decisions[one.row["id"]], now)
     return [(_marked(one, text, now), _outgoing(one, text)) for one, text in going]
+
+
+def _is_for_another_address(one: Claimed, text: Rendered, decision: Decision) -> bool:
+    """What was judged is the address of now; this was written for the one that the contact had before."""
+    is_chosen = bool((one.row["rules"] or {}).get("to"))
+    return decision.verdict == "go" and not is_chosen and decision.address not in (None, text.address)
+
+
+def _write_anew(session: Session, one: Claimed, now: datetime) -> None:
+    """Back into the queue, to be written for the address of now; not even a retry goes where nobody is any more."""
+    mine = (Message.id == one.row["id"], Message.attempt_token == one.token)
+    fresh = {"status": "queued", "reason": None, "not_before": now, "lease_until": None, "wire_at": None}
+    forgotten = dict.fromkeys(("address", "mailbox", "skeleton", "values", "content_sha256"))
+    connection_of(session).execute(update(Message).where(*mine).values({**fresh, **forgotten}))
 
 
 class _NotOursError(Exception):

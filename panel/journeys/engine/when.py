@@ -74,7 +74,8 @@ SKIPPED = {"limit": "skipped_limit", "address": "skipped_address", "hours": "ski
 
 
 def when(session: Session, willing: Sequence[Willing], business: Company, now: datetime) -> dict[int, Decision]:
-    """Decide in the order of priority: what goes takes its place before the next is looked at."""
+    """Decide in the order of priority: what goes takes its place before the next is looked at, what does not leaves it
+    to the next."""
     if not willing:
         return {}
     counted = _counted(session, willing, now)
@@ -86,8 +87,10 @@ def when(session: Session, willing: Sequence[Willing], business: Company, now: d
             decision = _without_calendar(session, one, error.name, now)
         else:
             decision = _decide(session, one, calendar, _caps(one, counted), now)
-        if decision.verdict == "go" and counted is not None:
+        if counted is not None and decision.verdict == "go":
             counted.let_through(one.message, one.address, now)
+        elif counted is not None:
+            counted.not_now(one.message, decision.not_before)
         decisions[one.message["id"]] = decision
     return decisions
 

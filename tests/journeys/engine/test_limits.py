@@ -341,3 +341,56 @@ def test_t05_a_zone_that_changes_while_a_message_waits_is_judged_again_once(worl
     # 09:00 in Jerusalem is two in the morning there; it is still in time on her clock.
     assert sent(world) == ["soon 22 16:00"]
     assert [one["reason"] for one in world.messages()[0].detail["postponed"]] == ["postponed_hours"]
+
+
+# --- one mailbox, however its address is written ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spellings", [
+    ("dana.levi@gmail.com", "danalevi@gmail.com", "Dana.Levi@googlemail.com"),
+    ("levi@example.com", "levi+dana@example.com", "Levi+Yossi@example.com"),
+    ("levi@b\u00fccher.com", "Levi+Dana@xn--bcher-kva.com", "LEVI+noa@B\u00dcCHER.com"),
+])  # fmt: skip
+def test_the_spellings_of_one_mailbox_are_one_family(world: World, spellings: tuple[str, ...]) -> None:
+    world.template("note")
+    world.publish(journey("letters", "too_late_after: 10 days"))
+    start(world, *(world.contact(f"Person {n}", emails=(one,)) for n, one in enumerate(spellings)))
+    world.play(timedelta(days=4))
+    assert sent(world) == ["letters 22 10:00", "letters 23 00:00", "letters 24 00:00"]
+
+
+def test_limits_count_what_went_to_another_spelling_and_keep_its_place(world: World) -> None:
+    world.template("note")
+    dana = world.contact("Dana", emails=("levi+dana@example.com",))
+    yossi = world.contact("Yossi", emails=("levi@example.com",))
+    limit = "limits: {messages: 1 per day}"
+    world.publish(journey("urgent", limit, "priority: 2", "send_hours: {from: 15:00, to: 20:00}", start="two"))
+    world.publish(journey("early", limit))
+    world.publish(journey("late", limit, start="three"))
+    start(world, dana, tag="two")
+    world.work()
+    start(world, yossi)
+    world.play(timedelta(hours=6))
+    start(world, yossi, tag="three")
+    world.play(timedelta(days=2))
+    assert sent(world) == ["urgent 22 15:00", "early 23 00:00", "late 24 00:00"]
+
+
+@pytest.mark.databases("postgresql")
+def test_two_workers_take_turns_at_the_spellings_of_a_mailbox(app: Flask) -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with app.app_context(), writing() as session:
+            inside.set()
+            lock_addresses(session, ["levi+yossi@example.com"])
+            done.set()
+
+    worker = threading.Thread(target=second)
+    with writing() as session:
+        lock_addresses(session, ["levi+dana@example.com"])
+        worker.start()
+        assert inside.wait(20)
+        assert not done.wait(0.3)
+    assert done.wait(20)
+    worker.join(20)

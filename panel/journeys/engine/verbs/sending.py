@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from panel.contacts.addresses import plain_mailbox
 from panel.copying import put_rows
 from panel.db import next_ids
 from panel.journeys.engine.conditions import Needs, lookup
@@ -137,6 +138,7 @@ class Planned(NamedTuple):
     detail: Mapping[str, Any] = NOTHING
     attempt: int = 0
     is_test: bool = False
+    mailbox: str | None = None
 
 
 class Letter:
@@ -172,7 +174,7 @@ class Letter:
             id_, f"enrolment:{visit}", message_id(self.key, visit, run.contact_id, run.entered_at),
             run.contact_id, run.id, run.journey_id, self.step_id, self.channel, self.purpose, self.version_id,
             self.inline, self.rules(run), reach.address, planned_at, minute.not_before, minute.expires_at(planned_at),
-            run.priority,
+            run.priority, mailbox=plain_mailbox(reach.address),
         )  # fmt: skip
 
     def _minute(self, planned_at: datetime, zone: ZoneInfo) -> Minute:
