@@ -40,18 +40,19 @@ class ConsentPart:
         """Each has its own answers again. A refusal that came after the merge holds for both: nobody knows of which of
         the two it was said."""
         kept_id, merged_id = merging.kept_id, merging.merged_id
-        now = {
-            one.channel: one
-            for one in session.scalars(select(Consent).where(Consent.contact_id == kept_id, Consent.is_current))
-        }
+        now = list(
+            session.scalars(select(Consent).where(Consent.contact_id.in_((kept_id, merged_id)), Consent.is_current))
+        )
         old = {*before["kept"].values(), *before["merged"].values()}
-        since = {channel: one for channel, one in now.items() if one.id not in old}
-        for one in now.values():
+        since = {one.channel: one for one in now if one.id not in old and one.contact_id == kept_id}
+        # Given to the merged one by somebody who had not seen the merge yet.
+        unseen = {one.channel for one in now if one.id not in old and one.contact_id == merged_id}
+        for one in now:
             if one.id in old:
                 one.is_current = False
         session.flush()
         _give(session, before["moved"], merged_id)
-        again = [*before["merged"].values()]
+        again = [id_ for channel, id_ in before["merged"].items() if channel not in unseen]
         again += [id_ for channel, id_ in before["kept"].items() if channel not in since]
         session.execute(
             update(Consent)

@@ -102,8 +102,8 @@ def merge(
 
 
 def unmerge(session: Session, merged_id: int, *, by: By = PANEL, now: datetime | None = None) -> bool:
-    """Undo the merge of this contact; False when it is not merged. Refused after 30 days, and while the kept contact is
-    itself merged into another.
+    """Undo the merge of this contact; False when it is not merged. Refused after 30 days, while the kept contact is
+    itself merged into another, and before a later merge into it is undone.
 
     What the kept contact gained by the merge goes back; what either of them got since stays where it is, except that
     what was done since in a run that goes back goes with it.
@@ -157,15 +157,15 @@ def active_merge(session: Session, merged_id: int) -> ContactMerge | None:
     ).first()
 
 
-def merges_into(session: Session, kept_id: int) -> list[ContactMerge]:
-    """The merges into this contact that were not undone, the newest first."""
-    return list(
-        session.scalars(
-            select(ContactMerge)
-            .where(ContactMerge.kept_id == kept_id, ContactMerge.undone_at.is_(None))
-            .order_by(ContactMerge.id.desc())
-        )
-    )
+def _later_merge(session: Session, merge: ContactMerge) -> ContactMerge | None:
+    """The newest merge into the same contact that came after this one and was not undone. It took down what the contact
+    had by then, also what this one had brought: put back in another order, one would give away what the other kept."""
+    return session.scalars(
+        select(ContactMerge)
+        .where(ContactMerge.kept_id == merge.kept_id, ContactMerge.undone_at.is_(None), ContactMerge.id > merge.id)
+        .order_by(ContactMerge.id.desc())
+        .limit(1)
+    ).first()
 
 
 def why_not_undo(session: Session, merge: ContactMerge, now: datetime) -> UserError | None:
@@ -176,6 +176,12 @@ def why_not_undo(session: Session, merge: ContactMerge, now: datetime) -> UserEr
         return UserError(
             "merge_not_the_last",
             N_("The contact was merged once more since. Undo that merge first, then this one."),
+        )
+    if later := _later_merge(session, merge):
+        return UserError(
+            "merge_before_another",
+            N_("Since then the card of %(name)s was merged in too. Undo that merge first, then this one."),
+            name=later.before.get("name", ""),
         )
     if "moved" not in merge.before:
         return UserError("merge_forgotten", N_("What this merge changed is not known any more, so it stays."))

@@ -13,11 +13,13 @@ from sqlalchemy import select
 
 from panel import clock
 from panel.consent import operations as consent
+from panel.consent.models import Consent
 from panel.consent.queries import state_many
 from panel.contacts import belongings, operations
 from panel.contacts.merging import merge, unmerge
 from panel.contacts.models import Contact, ContactMerge, ContactTag, Tag
 from panel.db import Base, reading, rows_of, writing
+from panel.errors import UserError
 from panel.journeys.by_hand import start_by_hand
 from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.deliver import deliver
@@ -286,6 +288,42 @@ def test_every_table_that_knows_a_contact_says_what_a_merge_does_with_it(world: 
     known = {one.table for one in belongings.MOVED} | belongings.STAYS | by_itself
     tables = {table.name for table in Base.metadata.sorted_tables if "contact_id" in table.columns}
     assert tables - known == set()
+
+
+def test_of_two_cards_merged_into_one_the_later_is_parted_first_and_then_every_row_is_what_it_was(
+    world: World, two: tuple[int, int]
+) -> None:
+    kept, merged = two
+    fill(world, kept, merged)
+    third = world.contact("Dana of the shop")
+    world.do(operations.add_tag, third, "warm")
+    world.do(operations.join_list, third, "News", now=world.now)
+    world.do(consent.opt_out, third, "sms", how="reply")
+    alone = everything()
+    assert world.do(merge, kept, merged, take=("city",))
+    first = everything()
+    assert world.do(merge, kept, third)
+    with pytest.raises(UserError, match="Dana of the shop") as caught:
+        world.do(unmerge, merged)
+    assert caught.value.code == "merge_before_another"
+    assert world.do(unmerge, third)
+    assert everything() == first
+    assert world.do(unmerge, merged)
+    assert everything() == alone
+
+
+def test_an_answer_given_to_a_card_by_somebody_who_had_not_seen_the_merge_stays_after_the_undo(
+    world: World, two: tuple[int, int]
+) -> None:
+    kept, merged = two
+    world.do(consent.opt_in, merged, "email", how="by_hand", wording="yes")
+    world.do(merge, kept, merged)
+    with writing() as session:  # by a transaction that had looked before the merge was there
+        session.add(Consent(contact_id=merged, channel="email", state="opted_out", how="one_click", at=world.now))
+    assert world.do(unmerge, merged)
+    with reading() as session:
+        mine = (Consent.contact_id == merged, Consent.channel == "email", Consent.is_current)
+        assert session.scalars(select(Consent.state).where(*mine)).all() == ["opted_out"]
 
 
 def test_a_run_goes_on_after_the_undo_when_its_message_arrived_while_they_were_one(
