@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,8 @@ DECIDED = ("winner", "no_winner")
 
 @dataclass(frozen=True)
 class Divided:
-    """A split as one version of a journey has it. `fingerprint` says what the variants are (see `Experiment`)."""
+    """A split as one version of a journey has it. `fingerprint` says what the variants are (see `Experiment`), `plan`
+    when and how strictly they are judged."""
 
     journey_id: str
     split_id: str
@@ -28,6 +29,7 @@ class Divided:
     hold_out: int
     fingerprint: str
     version_id: int
+    plan: str
 
     @property
     def keys(self) -> frozenset[str]:
@@ -75,6 +77,7 @@ class Round:
     winner: str | None
     fingerprint: str
     started_at: datetime | None
+    version_id: int
 
 
 def round_for(session: Session, split: Divided, now: datetime) -> Round:
@@ -107,6 +110,7 @@ def rounds_of(session: Session, journey_id: str, split_id: str) -> list[Round]:
             Experiment.winner,
             Experiment.fingerprint,
             Experiment.started_at,
+            Experiment.version_id,
         )
         .where(Experiment.journey_id == journey_id, Experiment.split_id == split_id)
         .order_by(Experiment.round)
@@ -170,9 +174,27 @@ def _store(session: Session, split: Divided, number: int, contact_ids: Sequence[
     )
 
 
-def follow_version(session: Session, journey_id: str, splits: Mapping[str, Divided], now: datetime) -> list[str]:
-    """A version of a journey goes live: begin a new round where the variants of an undecided test are not the same,
-    end the tests whose split is gone. Returns the splits with a new round after an older one."""
+PlanOf = Callable[[int, str], str | None]  # (version, split): the plan as that version has it; None: it is gone
+
+
+def goes_on(newest: Round, split: Divided, plan_of: PlanOf) -> bool:
+    """Whether a version with this split leaves the newest round as it is.
+
+    The plan holds from the first contact on: whoever could move a look, or ask for less certainty, with the numbers in
+    sight would sooner or later find a difference that is none.
+    """
+    if stays_decided(newest, split):
+        return True
+    if newest.fingerprint != split.fingerprint or newest.state == "ended":
+        return False
+    return newest.started_at is None or plan_of(newest.version_id, split.split_id) in (split.plan, None)
+
+
+def follow_version(
+    session: Session, journey_id: str, splits: Mapping[str, Divided], now: datetime, *, plan_of: PlanOf
+) -> list[str]:
+    """A version of a journey goes live: begin a new round where the variants or the plan of an undecided test are not
+    the same, end the tests whose split is gone. Returns the splits with a new round after an older one."""
     connection = connection_of(session)
     renewed = []
     for split in splits.values():
@@ -181,7 +203,16 @@ def follow_version(session: Session, journey_id: str, splits: Mapping[str, Divid
             begin_round(session, split, 1, now)
             continue
         newest = rounds[-1]
-        if stays_decided(newest, split) or (newest.fingerprint == split.fingerprint and newest.state != "ended"):
+        going_on = goes_on(newest, split, plan_of)
+        if going_on and newest.started_at is None and newest.version_id != split.version_id:
+            # Nobody has come yet, so the new plan is the one it begins with, unless somebody comes in this moment.
+            taken = connection.execute(
+                update(Experiment)
+                .where(Experiment.id == newest.id, Experiment.started_at.is_(None))
+                .values(version_id=split.version_id)
+            )
+            going_on = bool(taken.rowcount) or plan_of(newest.version_id, split.split_id) in (split.plan, None)
+        if going_on:
             continue
         begin_round(session, split, newest.round + 1, now)
         renewed.append(split.split_id)

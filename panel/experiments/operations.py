@@ -65,6 +65,7 @@ class Asked:
     came_before: Callable[[datetime], datetime]  # who came until then has had the time for the goal
     winner: str
     if_no_winner: str
+    is_over: bool = False  # the journey has ended: nobody comes any more, so nobody is asked to choose
 
     @property
     def judged(self) -> tuple[str, ...]:
@@ -201,6 +202,9 @@ def _store(session: Session, counted: _Counted, now: datetime) -> bool:
         experiment.looked_at = now
     decision = counted.decision
     if decision is None:
+        return True
+    if decision.state == "asked" and counted.asked.is_over:
+        experiment.state = "ended"  # its numbers stay
         return True
     experiment.state, experiment.winner = decision.state, decision.winner
     if decision.state == "asked":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.db import connection_of
@@ -16,12 +17,13 @@ from panel.experiments import operations
 from panel.experiments.models import Experiment
 from panel.experiments.operations import Asked
 from panel.experiments.results import Goal
-from panel.experiments.rules import key_of
+from panel.experiments.rules import issue_key, key_of
+from panel.issues.operations import resolve_issue
 from panel.journeys.engine.conditions import Facts, event_matches, number
 from panel.journeys.engine.facts import company
 from panel.journeys.engine.lengths import add
-from panel.journeys.engine.programs import Program, programs
-from panel.journeys.engine.splits import divided
+from panel.journeys.engine.programs import programs
+from panel.journeys.engine.splits import fingerprint, split_in
 from panel.journeys.models import Journey
 
 Step = Mapping[str, Any]
@@ -34,38 +36,49 @@ def look(now: datetime | None = None) -> int:
     return operations.look(asked, now)
 
 
-def asked(session: Session, experiment: Experiment) -> Asked | None:
-    """What the journey asks of this test: the live version's word while its variants are those that are tested (it may
-    have put off the decision), else that of the version which began the round. None when the journey is gone."""
-    live = connection_of(session).scalar(select(Journey.live_version_id).where(Journey.id == experiment.journey_id))
-    known = programs(session, {one for one in (live, experiment.version_id) if one})
-    for version_id in (live, experiment.version_id):
-        program = known.get(version_id or 0)
-        step = split_of(program, experiment.split_id) if program else None
-        if program is None or step is None:
-            continue
-        if divided(program.resolved, step, program.version_id).fingerprint == experiment.fingerprint:
-            return _asked(program, step, ZoneInfo(company(session).time_zone))
-    return None
-
-
-def split_of(program: Program, split_id: str) -> Step | None:
-    return next(
-        (
-            step
-            for step in program.steps.values()
-            if step["verb"] == "split" and str(step.get("key") or step["id"]) == split_id
-        ),
-        None,
+def end_asking(session: Session) -> None:
+    """Nobody comes to a journey that has ended, so there is nobody left to choose for: its tests ask no more."""
+    over = select(Journey.id).where(Journey.state == "ended")
+    ended = connection_of(session).execute(
+        update(Experiment)
+        .where(Experiment.state == "asked", Experiment.journey_id.in_(over))
+        .values(state="ended")
+        .returning(Experiment.journey_id, Experiment.split_id, Experiment.round)
     )
+    for journey_id, split_id, round_ in ended.all():
+        resolve_issue(session, issue_key(journey_id, split_id, round_))
 
 
-def _asked(program: Program, step: Step, zone: ZoneInfo) -> Asked:
+def asked(session: Session, experiment: Experiment) -> Asked | None:
+    """What the journey asks of this test. How it is judged is what the version said that began the round, whatever was
+    edited since; who is asked, and what follows, is what the live version says while it has this very test. None when
+    the version is gone."""
+    journey = (
+        connection_of(session)
+        .execute(select(Journey.live_version_id, Journey.state).where(Journey.id == experiment.journey_id))
+        .one_or_none()
+    )
+    live = journey.live_version_id if journey else None
+    known = programs(session, {one for one in (live, experiment.version_id) if one})
+    begun = known.get(experiment.version_id)
+    step = split_in(begun.resolved, experiment.split_id) if begun else None
+    if begun is None or step is None:
+        return None
+    now_live = known.get(live or 0, begun)
+    live_step = split_in(now_live.resolved, experiment.split_id)
+    if live_step is None or fingerprint(begun.resolved, step) != fingerprint(now_live.resolved, live_step):
+        now_live, live_step = begun, step
+    zone = ZoneInfo(company(session).time_zone)
+    found = _asked(step, zone, journey=now_live.resolved, policy=live_step)
+    return replace(found, is_over=journey is None or journey.state == "ended")
+
+
+def _asked(step: Step, zone: ZoneInfo, *, journey: Mapping[str, Any], policy: Step) -> Asked:
     decide, within = step["decide"], step["goal"]["within"] or step["decide"]["at_latest"]
     return Asked(
-        journey=program.resolved["name"],
-        split=step.get("name") or step["id"],
-        owner=program.resolved.get("owner"),
+        journey=journey["name"],
+        split=policy.get("name") or policy["id"],
+        owner=journey.get("owner"),
         variants=tuple(key_of(one["name"]) for one in step["variants"]),
         has_hold_out=bool(step["hold_out"]),
         goal=_goal(step["goal"], within, zone),
@@ -76,8 +89,8 @@ def _asked(program: Program, step: Step, zone: ZoneInfo) -> Asked:
         planned_at=lambda start: add(start, decide["after"], zone),
         last_at=lambda start: add(start, decide["at_latest"], zone),
         came_before=lambda now: add(now, within, zone, -1),
-        winner=decide["winner"],
-        if_no_winner=decide["if_no_winner"],
+        winner=policy["decide"]["winner"],
+        if_no_winner=policy["decide"]["if_no_winner"],
     )
 
 

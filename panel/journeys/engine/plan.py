@@ -35,6 +35,7 @@ def plan() -> None:
     with writing() as session:
         now = clock.now()
         _end_closed(session, now)
+        experiments.end_asking(session)
         forget_ended(session)
         catch_up(session, now)
         remind_due(session, now)

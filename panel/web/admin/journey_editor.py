@@ -19,7 +19,9 @@ from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext
 from panel.journeys import operations
+from panel.journeys.engine.splits import thrown_away
 from panel.journeys.file import JourneysFile, journey_text, read_file, self_contained, sha256_of, write_journey
+from panel.journeys.language import carry_over
 from panel.journeys.language.completion import completions
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import labels, vocabulary
@@ -177,6 +179,11 @@ class EditorPages:
                 judgement.program,
                 standing := queries.standing(session, journey_id),
                 queries.programs_of(session, standing),
+            ),
+            tests_lost=(
+                thrown_away(session, journey_id, carry_over(live.resolved, judgement.program))
+                if live and judgement.program
+                else {}
             ),
             own_sha256=own_sha256,
             text_sha256=sha256_of(text),

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from panel import clock
 from panel.contacts.erasing import erase
@@ -22,9 +22,11 @@ from panel.experiments import operations
 from panel.experiments.models import Experiment, ExperimentAssignment
 from panel.experiments.operations import choose
 from panel.issues.models import Issue
+from panel.journeys import operations as journeys
 from panel.journeys.engine.experiments import asked, look
+from panel.journeys.engine.plan import plan
 from panel.journeys.engine.splits import follow_version
-from panel.journeys.models import JourneyVersion, StepRun
+from panel.journeys.models import Journey, JourneyVersion, StepRun
 from panel.staff.models import AuditEntry
 from panel.timeline.operations import NewEvent, record_many
 from tests.journeys.engine.world import World
@@ -239,6 +241,64 @@ def test_a_round_that_ends_undecided_asks_nobody_any_more(shop: Any) -> None:
         follow_version(session, version.resolved, version.id, test.world.now)
     assert [one.state for one in test.world.rows(Experiment)] == ["ended", "running"]
     assert test.world.rows(Issue, code="experiment_asks")[0].state == "resolved"
+
+
+def test_the_plan_holds_with_which_the_test_began_and_who_decides_may_change(shop: Any) -> None:
+    """Even where a version went live without beginning a round."""
+    test = shop()
+    test.crowd(700)
+    test.buys("old way", 10)
+    test.buys("new way", 3)
+    edited = (TEXT % ("rate", "automatic", "ask")).replace(
+        "after: 20 days, at_least: 100", "after: 12 days, at_least: 5"
+    )
+    test.world.publish(edited.replace("at_latest: 40 days", "at_latest: 14 days, confidence: 80%"), number=2)
+    early = test.look(14)
+    assert (early.state, early.numbers["looks"]) == ("running", [])
+    decided = test.look(20)
+    assert (decided.state, decided.winner) == ("winner", "new way")
+    assert decided.numbers["looks"][0]["level"] == pytest.approx(0.04)
+
+
+def ended(test: Any) -> None:
+    """Closed, and nobody is inside any more."""
+    with clock.hold(test.world.now):
+        with writing() as session:
+            journeys.close(session, "shop", now=test.world.now)
+        plan()
+
+
+def test_a_journey_that_has_ended_asks_for_no_decision_any_more(shop: Any) -> None:
+    test = shop()
+    test.crowd(700)
+    test.buys("old way", 10)
+    test.buys("new way", 3)
+    assert test.look(20).state == "asked"
+    ended(test)
+    assert test.world.rows(Journey)[0].state == "ended"
+    found = test.world.rows(Experiment)[0]
+    assert (found.state, found.winner, found.numbers["winner"]) == ("ended", None, "new way")
+    assert test.world.rows(Issue, code="experiment_asks")[0].state == "resolved"
+    with writing() as session, pytest.raises(UserError):
+        choose(session, session.get_one(Experiment, found.id), "new way", variants=["old way", "new way"])
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_test_is_still_judged_after_its_journey_has_ended_but_asks_nobody(shop: Any, is_gone: bool) -> None:
+    test = shop()
+    test.crowd(700)
+    test.buys("old way", 10)
+    test.buys("new way", 3)
+    assert test.look(12).state == "running"
+    ended(test)
+    if is_gone:
+        with writing() as session:
+            session.execute(update(Experiment).values(version_id=99))
+        assert test.look(20).state == "running"  # nothing can be said of it, and nothing is asked
+    else:
+        found = test.look(20)
+        assert (found.state, found.numbers["winner"]) == ("ended", "new way")
+    assert test.world.rows(Issue, code="experiment_asks") == []
 
 
 def test_an_absurd_amount_is_none_and_one_broken_test_keeps_no_other_from_its_decision(shop: Any) -> None:

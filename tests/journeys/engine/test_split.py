@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import sha256
+from textwrap import indent
 
 import pytest
 from sqlalchemy import select, update
@@ -13,7 +14,8 @@ from panel.contacts.models import Contact
 from panel.db import reading, writing
 from panel.experiments.models import Experiment, ExperimentAssignment
 from panel.journeys.by_hand import start_by_hand
-from panel.journeys.engine.splits import follow_version
+from panel.journeys.engine.splits import follow_version, thrown_away
+from panel.journeys.language import check
 from panel.journeys.models import Enrolment, JourneyVersion, StepRun
 from panel.timeline.operations import NewEvent, record_many
 from tests.journeys.engine.world import World
@@ -200,9 +202,14 @@ def rounds(world: World) -> list[tuple[int, str]]:
         ("wait: 1 day", "wait: 3 days"),
         ("share: 45", "share: 44"),
         ("within: 10 days", "within: 11 days"),
+        # When and how strictly it is judged, decided with the numbers in sight, would find a difference that is none.
+        ("after: 20 days", "after: 19 days"),
+        ("at_latest: 40 days", "at_latest: 50 days"),
+        ("at_latest: 40 days", "at_latest: 40 days, at_least: 90"),
+        ("at_latest: 40 days", "at_latest: 40 days, confidence: 90%"),
     ],
 )
-def test_a_variant_edited_while_the_test_runs_begins_a_new_round(world: World, old: str, new: str) -> None:
+def test_a_variant_or_a_plan_edited_while_the_test_runs_begins_a_new_round(world: World, old: str, new: str) -> None:
     publish(world, journey())
     before = one_in(world, "short way")
     text = journey().replace(old, new)
@@ -219,14 +226,50 @@ def test_a_variant_edited_while_the_test_runs_begins_a_new_round(world: World, o
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("note: after", "note: behind"), ("after: 20 days", "after: 25 days"), ("name: Test", "name: Other")],
+    [
+        ("note: after", "note: behind"),
+        ("at_latest: 40 days", "at_latest: 40 days, winner: automatic, if_no_winner: keep_first"),
+        ("name: Test", "name: Other"),
+    ],
 )
-def test_an_edit_outside_of_the_variants_leaves_the_round(world: World, old: str, new: str) -> None:
+def test_an_edit_of_neither_variants_nor_plan_leaves_the_round(world: World, old: str, new: str) -> None:
     publish(world, journey())
     one_in(world, "short way")
     publish(world, journey().replace(old, new).replace("    - {note: after", "    - {note: more}\n    - {note: after"),
             number=2)  # fmt: skip
     assert rounds(world) == [(1, "running")]
+
+
+def test_before_the_first_contact_the_plan_may_change_and_holds_from_then_on(world: World) -> None:
+    publish(world, journey())
+    publish(world, journey().replace("after: 20 days", "after: 5 days"), number=2)
+    assert rounds(world) == [(1, "running")]
+    one_in(world, "short way")
+    publish(world, journey().replace("after: 20 days", "after: 5 days").replace("name: Test", "name: Other"), number=3)
+    assert rounds(world) == [(1, "running")]
+    publish(world, journey().replace("name: Test", "name: Third"), number=4)
+    assert rounds(world) == [(1, "ended"), (2, "running")]
+
+
+def test_what_publishing_would_throw_away_is_known_before(world: World) -> None:
+    publish(world, journey())
+    plan = journey().replace("after: 20 days", "after: 5 days")
+
+    def told(text: str) -> dict[str, tuple[int, bool]]:
+        program = check("language: 1\njourneys:\n" + indent(text.strip("\n"), "  ")).journeys["test"].program
+        assert program is not None
+        with reading() as session:
+            return thrown_away(session, "test", program)
+
+    assert told(plan) == {}  # nobody came
+    one_in(world, "short way")
+    came = len(arms(world))
+    assert told(journey().replace("note: after", "note: behind")) == {}
+    assert told(plan) == {"length": (came, True)}
+    assert told(HEAD + "    - {note: after, id: after}\n") == {"length": (came, False)}
+    with writing() as session:
+        session.execute(update(Experiment).values(state="winner", winner="short way"))
+    assert told(plan) == {}  # decided: nothing is lost
 
 
 def test_a_split_that_is_taken_out_ends_its_test(world: World) -> None:
