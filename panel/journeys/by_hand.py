@@ -16,6 +16,7 @@ from panel.i18n import N_
 from panel.issues.operations import resolve_issue
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.entry import Candidate, Outcome, consider
+from panel.journeys.engine.looking_again import places_are_free
 from panel.journeys.engine.programs import live
 from panel.journeys.models import Enrolment
 from panel.journeys.reasons import PAUSED
@@ -133,6 +134,8 @@ def settle(
             for row in rows
         ],
     )
+    if decision != "arrived":
+        places_are_free(session, {row["contact_id"] for row in rows}, {row["address"] for row in rows}, moment)
     runs = [row["enrolment_id"] for row in rows if row["enrolment_id"] and decision != "send_again"]
     connection.execute(
         update(Enrolment).where(Enrolment.id.in_(runs), Enrolment.status == "active").values(due_at=moment)

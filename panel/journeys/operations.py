@@ -22,6 +22,7 @@ from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_
 from panel.issues.operations import raise_issue, resolve_issue
 from panel.journeys.engine import becoming
+from panel.journeys.engine.looking_again import in_another_version
 from panel.journeys.engine.running import RUNNING
 from panel.journeys.engine.splits import follow_version
 from panel.journeys.file import journey_text, journey_texts, read_file, self_contained, sha256_of
@@ -155,6 +156,7 @@ def publish(
         _go_live(journey, version, live, now)
         becoming.published(session, journey_id, version.id, version.resolved, now)
         follow_version(session, version.resolved, version.id, now)
+        in_another_version(session, journey_id, now)
         detail = {"version": version.number, "note": note}
         record_audit(session, action="journey_published", user=by, subject=journey_id, detail=detail, at=now)
     journey.draft_text = journey.draft_sha256 = journey.draft_saved_at = journey.draft_saved_by = None

@@ -25,6 +25,7 @@ from panel.journeys.engine.admission import too_late_from
 from panel.journeys.engine.facts import company, people, zone_of
 from panel.journeys.engine.holidays import NO_HOLIDAYS, UnknownCalendarError, holidays_of
 from panel.journeys.engine.hours import IsHoliday, hours_for, is_open, next_open
+from panel.journeys.engine.looking_again import places_are_free
 from panel.journeys.engine.programs import live, programs
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.reasons import PAUSED
@@ -133,6 +134,7 @@ def leave_out(session: Session, message_id: int, *, by: int, now: datetime | Non
         user_id=by,
         starts_journeys=False,
     )
+    places_are_free(session, {row["contact_id"]}, {row["address"]}, moment + UNDO_FOR)
     if by_hand:
         return
     run = _run_of(session, row)
@@ -249,6 +251,8 @@ def _replan(
         )
     )
     _tell(session, kind, row, by, now, until=at)
+    if at > row["not_before"]:
+        places_are_free(session, {row["contact_id"]}, {row["address"]}, now + UNDO_FOR)
 
 
 # Runs that wait.

@@ -20,6 +20,7 @@ from panel.db import connection_of, rows_of, table_of
 from panel.journeys.engine.advance import reached_goal, started_at, stopped_by
 from panel.journeys.engine.conditions import Facts, Needs, UndecidedError, judge, needs
 from panel.journeys.engine.facts import Asking, Company, Person, company, load, people, zone_of
+from panel.journeys.engine.following import begins_as
 from panel.journeys.engine.programs import Program, programs
 from panel.journeys.engine.reach import Reach, assess
 from panel.journeys.engine.undecided import LOOK_AGAIN
@@ -45,9 +46,10 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
     persons = people(session, {one["contact_id"] for one in messages})
     business = company(session)
     runs = _runs(session, [one["enrolment_id"] for one in messages if one["enrolment_id"]])
-    known = programs(session, {run["version_id"] for run in runs.values()})
-    states = _states(session, {one["journey_id"] for one in messages if one["journey_id"]})
-    facts = _facts(session, messages, runs, known, now, persons, business)
+    states, newest = _states(session, {one["journey_id"] for one in messages if one["journey_id"]})
+    known = programs(session, {run["version_id"] for run in runs.values()} | set(newest.values()))
+    theirs = {run["version_id"]: known[run["version_id"]] for run in runs.values() if run["version_id"] in known}
+    facts = _facts(session, messages, runs, theirs, now, persons, business)
     reach: dict[str, dict[int, Reach]] = {}
     for purpose in {one["purpose"] for one in messages}:
         ids = [one["contact_id"] for one in messages if one["purpose"] == purpose]
@@ -69,9 +71,9 @@ def decide(session: Session, messages: Sequence[Mapping[str, Any]], now: datetim
         if early is not None:
             decisions[one["id"]] = early
             continue
-        settings = program.settings if program else NO_SETTINGS
+        settings, said = _as_written_now(one, program, known.get(newest.get(one["journey_id"], 0)))
         zone, zone_from = zone_of(settings, person, business)
-        willing.append(Willing(one, settings, zone, zone_from, address[one["id"]]))
+        willing.append(Willing(said, settings, zone, zone_from, address[one["id"]]))
     return decisions | when(session, willing, business, now)
 
 
@@ -80,7 +82,7 @@ def decide_calls(session: Session, messages: Sequence[Mapping[str, Any]], now: d
     persons = people(session, {one["contact_id"] for one in messages})
     runs = _runs(session, [one["enrolment_id"] for one in messages if one["enrolment_id"]])
     known = programs(session, {run["version_id"] for run in runs.values()})
-    states = _states(session, {one["journey_id"] for one in messages if one["journey_id"]})
+    states, _ = _states(session, {one["journey_id"] for one in messages if one["journey_id"]})
     facts = _facts(session, messages, runs, known, now, persons, company(session))
     decisions = {}
     for one in messages:
@@ -89,6 +91,23 @@ def decide_calls(session: Session, messages: Sequence[Mapping[str, Any]], now: d
         early = _about_the_run(one, run, program, states, facts.get(one["id"]), now)
         decisions[one["id"]] = early or Decision("go")
     return decisions
+
+
+def _as_written_now(
+    one: Mapping[str, Any], program: Program | None, live: Program | None
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The settings that a message obeys, and the message with the hours of its step: as they are published now, where
+    people inside follow and the step is still there. Hours that were corrected hold for what was waiting, too."""
+    if program is None or live is None or live is program or not live.moves_people:
+        return (program.settings if program else NO_SETTINGS), one
+    step = program.steps.get(one["step_id"] or "")
+    same = begins_as(program, live, step) if step is not None else None
+    if step is None or same is None:
+        return program.settings, one
+    rules, now = one["rules"], live.steps[same]
+    if rules.get("send_hours") == step.get("send_hours"):  # nobody has chosen others for this very message
+        rules = {**rules, "send_hours": now.get("send_hours"), "ignore_limits": bool(now.get("ignore_limits"))}
+    return live.settings, {**one, "rules": rules}
 
 
 def _about_the_run(
@@ -152,9 +171,11 @@ def _runs(session: Session, enrolment_ids: Sequence[int]) -> dict[int, Mapping[s
     return {row["id"]: row for row in rows_of(session, query)}
 
 
-def _states(session: Session, journey_ids: set[str]) -> dict[str, str]:
-    rows = connection_of(session).execute(select(Journey.id, Journey.state).where(Journey.id.in_(journey_ids)))
-    return {row.id: row.state for row in rows}
+def _states(session: Session, journey_ids: set[str]) -> tuple[dict[str, str], dict[str, int]]:
+    """The state of each journey, and its live version."""
+    columns = select(Journey.id, Journey.state, Journey.live_version_id)
+    rows = connection_of(session).execute(columns.where(Journey.id.in_(journey_ids))).all()
+    return {row.id: row.state for row in rows}, {row.id: row.live_version_id for row in rows if row.live_version_id}
 
 
 def _facts(

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from panel.db import connection_of
+from panel.journeys.engine.looking_again import places_are_free
 from panel.journeys.engine.programs import programs
 from panel.journeys.engine.watched import watched_journeys
 from panel.journeys.models import Enrolment
@@ -46,7 +47,8 @@ def end_runs(
         .where(Enrolment.id.in_(ids))
         .values(status=status, reason=reason, ended_at=now, due_at=None, phase="")
     )
-    cancel_queued(session, ids, "excluded" if reason == "excluded" else "stopped")
+    if cancel_queued(session, ids, "excluded" if reason == "excluded" else "stopped"):
+        places_are_free(session, {row.contact_id for row in rows}, (), now)
     if status != "finished":
         cancel_awaited(session, ids, reason, now)
     known = programs(session, {row.version_id for row in rows})
@@ -76,10 +78,12 @@ def end_runs(
     )
 
 
-def cancel_queued(session: Session, enrolment_ids: Sequence[int], reason: str) -> None:
-    """Cancel what these runs had queued or held. What a worker has claimed is stopped by its own last check."""
-    connection_of(session).execute(
+def cancel_queued(session: Session, enrolment_ids: Sequence[int], reason: str) -> int:
+    """Cancel what these runs had queued or held; returns how many messages. What a worker has claimed is stopped by its
+    own last check."""
+    cancelled = connection_of(session).execute(
         update(Message)
         .where(Message.enrolment_id.in_(enrolment_ids), Message.status.in_(("queued", "held")))
         .values(status="cancelled", reason=reason)
     )
+    return int(cancelled.rowcount)

@@ -19,6 +19,7 @@ from panel.journeys.engine.checks import Decision, decide, lock_contacts
 from panel.journeys.engine.claiming import Claimed
 from panel.journeys.engine.ending import end_runs
 from panel.journeys.engine.lastlook import touched_since
+from panel.journeys.engine.looking_again import places_are_free
 from panel.journeys.engine.persisting import persist
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
@@ -75,6 +76,8 @@ def _mark(
             _write_anew(session, one, now)
         else:
             not_now(session, one, decisions[one.row["id"]], now)
+    never = [one.row for one, _ in kept if decisions[one.row["id"]].verdict in ("skip", "cancel", "end")]
+    places_are_free(session, {row["contact_id"] for row in never}, {row["address"] for row in never}, now)
     return [(_marked(one, text, now), _outgoing(one, text)) for one, text in going]
 
 

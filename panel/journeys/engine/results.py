@@ -15,6 +15,7 @@ from panel.copying import update_rows
 from panel.db import connection_of, rows_of, table_of
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
+from panel.journeys.engine.looking_again import places_are_free
 from panel.journeys.models import Enrolment
 from panel.messages.models import Message
 from panel.sdk.channels import Deferred, Failed, Result, Sent, Unknown
@@ -102,6 +103,9 @@ def store_results(
         update_rows(connection, Message, ("lease_until", *names), rows_changed)
     record_many(session, events)
     _wake(session, wake, now)
+    not_gone = [rows[id_] for id_, result in results if id_ in rows and isinstance(result, Failed | Deferred)]
+    not_gone = [row for row in not_gone if row["kind"] == "message"]
+    places_are_free(session, {row["contact_id"] for row in not_gone}, {row["address"] for row in not_gone}, now)
 
 
 class _TouchedError(Exception):

@@ -17,6 +17,7 @@ from panel.journeys.engine.audiences import after_events
 from panel.journeys.engine.conditions import Facts, event_matches
 from panel.journeys.engine.entry import Candidate, consider, wake
 from panel.journeys.engine.facts import company, zone_of
+from panel.journeys.engine.looking_again import on_another_clock
 from panel.journeys.engine.programs import live, programs
 from panel.journeys.engine.turns import repeat, uncollected
 from panel.journeys.models import Enrolment
@@ -133,3 +134,9 @@ def _wake(session: Session, events: Sequence[Any], shown: dict[int, int], now: d
         if about_message or (row.version_id in known and known[row.version_id].wakes_on & happened):
             woken.append(row.id)
     wake(session, woken, now)
+    moved = {one.contact_id for one in events if _is_another_clock(one)}
+    on_another_clock(session, {shown.get(contact_id, contact_id) for contact_id in moved}, now)
+
+
+def _is_another_clock(event: Any) -> bool:
+    return event.kind == "contact_updated" and "time_zone" in ((event.data or {}).get("changes") or ())

@@ -10,14 +10,22 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask
 
+from panel import clock
 from panel.contacts.models import Contact, ContactAddress
+from panel.contacts.operations import update_contact
 from panel.db import writing
 from panel.issues.models import Issue
+from panel.journeys import by_hand
+from panel.journeys.engine.advance import advance
 from panel.journeys.engine.counted import lock_addresses
+from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.limits import FAMILY, Cap, worst_over
+from panel.journeys.engine.looking_again import in_another_version
+from panel.journeys.engine.route import route
 from panel.journeys.language.scalars import limit as read_limit
 from panel.journeys.models import Journey, JourneyVersion
 from panel.plugin_manager import manager
+from panel.sdk.channels import Failed, Outgoing, Result, Sent, Unknown
 from panel.sdk.holidays import HolidayCalendar
 from tests.journeys.engine.world import World
 
@@ -341,6 +349,130 @@ def test_t05_a_zone_that_changes_while_a_message_waits_is_judged_again_once(worl
     # 09:00 in Jerusalem is two in the morning there; it is still in time on her clock.
     assert sent(world) == ["soon 22 16:00"]
     assert [one["reason"] for one in world.messages()[0].detail["postponed"]] == ["postponed_hours"]
+
+
+# --- what was put off looks again when it may go sooner ---------------------------------------------------------------
+
+DAILY = "limits: {messages: 1 per day}"
+
+
+def test_what_is_put_off_in_a_batch_leaves_its_place_to_the_next(world: World) -> None:
+    world.template("note")
+    dana, yossi = family(world, "Dana", "Yossi")
+    world.publish(journey("weekly", "limits: {messages: 1 per week}", "priority: 2", "re_enter: always"))
+    world.publish(journey("daily", DAILY, start="two"))
+    start(world, dana)
+    world.play(timedelta(days=1))
+    start(world, dana)
+    start(world, yossi, tag="two")
+    world.work()
+    assert sent(world) == ["weekly 22 10:00", "daily 23 10:00"]
+
+
+def test_t05_who_moves_to_another_clock_is_not_kept_waiting_for_the_old_one(world: World) -> None:
+    world.template("note")
+    people = [world.contact(name, time_zone="America/New_York") for name in ("Dana", "Yossi")]
+    world.publish(journey("soon", "send_hours: {from: 09:00, to: 12:00}"))
+    world.now = at(22, 6).astimezone(UTC)
+    start(world, *people)
+    world.work()
+    world.do(update_contact, people[0], {"time_zone": "Asia/Jerusalem"})
+    world.play(timedelta(days=1))
+    assert sent(world) == ["soon 22 09:00", "soon 22 16:00"]
+
+
+def test_the_place_of_a_message_that_is_called_off_is_taken_today(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("urgent", DAILY, "priority: 2", "send_hours: {from: 15:00, to: 20:00}", start="two"))
+    world.publish(journey("early", DAILY))
+    start(world, dana, tag="two")
+    world.work()
+    start(world, dana)
+    world.play(timedelta(hours=1))
+    assert sent(world) == []
+    [urgent] = world.runs(journey_id="urgent")
+    world.do(by_hand.take_out, urgent.id)
+    world.work()
+    assert sent(world) == ["early 22 11:00"]
+
+
+def test_the_place_of_a_message_that_failed_is_taken_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.template("note")
+    world.template("text", channels=("sms",))
+    dana = world.contact()
+    world.publish(journey("mails", DAILY))
+    world.publish(journey("texts", DAILY, start="two", steps="- send: text"))
+
+    def fails_while_another_worker_looks_at_the_other(_outgoing: Outgoing) -> Result:
+        assert deliver("sms") == 1
+        return Failed("failed_provider", "the server said no")
+
+    monkeypatch.setattr(world.channels["email"], "answer", fails_while_another_worker_looks_at_the_other)
+    start(world, dana)
+    start(world, dana, tag="two")
+    world.now += timedelta(seconds=1)
+    with clock.hold(world.now):
+        route()
+        advance()
+        assert deliver("email") == 1
+    [text] = world.messages(journey_id="texts")
+    assert [one["reason"] for one in text.detail["postponed"]] == ["postponed_limit"]
+    world.play(timedelta(minutes=1))
+    assert sent(world) == ["texts 22 10:00"]
+
+
+def test_the_place_of_a_message_in_doubt_is_free_when_a_person_gives_it_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.template("note")
+    dana = world.contact()
+    weekly = "limits: {messages: 1 per week}"
+    world.publish(journey("first", weekly))
+    world.publish(journey("second", weekly, "too_late_after: 10 days", start="two"))
+    monkeypatch.setattr(world.channels["email"], "answer", lambda _outgoing: Unknown("no answer"))
+    start(world, dana)
+    world.work()
+    monkeypatch.setattr(world.channels["email"], "answer", lambda outgoing: Sent(f"p{outgoing.message_id}"))
+    start(world, dana, tag="two")
+    world.play(timedelta(hours=2))
+    assert sent(world) == []
+    [doubt] = world.messages(journey_id="first")
+    world.do(by_hand.settle, [doubt.id], "skip")
+    world.work()
+    assert sent(world) == ["second 22 12:00"]
+
+
+@pytest.mark.parametrize(("when_edited", "expected"), [("follow", "soon 22 12:00"), ("finish_old", "soon 22 09:00")])
+def test_hours_that_are_corrected_hold_for_what_was_waiting_already(
+    world: World, when_edited: str, expected: str
+) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("soon", WORKING, f"when_edited: {when_edited}"))
+    world.now = at(22, 6).astimezone(UTC)
+    start(world, dana)
+    world.work()
+    later = journey("soon", "send_hours: {from: 12:00, to: 20:00}", f"when_edited: {when_edited}")
+    world.publish(later, number=2, carry=True)
+    world.play(timedelta(days=1))
+    assert sent(world) == [expected]
+
+
+def test_limits_that_are_loosened_hold_for_what_was_waiting_already(world: World) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("first"))
+    world.publish(journey("second", DAILY, start="two"))
+    start(world, dana)
+    world.work()
+    start(world, dana, tag="two")
+    world.play(timedelta(hours=1))
+    assert sent(world) == ["first 22 10:00"]
+    world.publish(journey("second", "limits: {messages: 2 per day}", start="two"), number=2, carry=True)
+    world.do(in_another_version, "second", world.now)  # as publishing in the panel does
+    world.work()
+    assert sent(world) == ["first 22 10:00", "second 22 11:00"]
 
 
 # --- one mailbox, however its address is written ---------------------------------------------------------------------
