@@ -175,14 +175,18 @@ def dead_journals(folder: Path) -> Iterator[DeadJournal]:
         if len(parts) != 5:
             continue
         id_, boot, space, pid, start = parts
-        if (boot, space) != (boot_id(), pid_space()):
-            if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
-                path.unlink(missing_ok=True)
-            continue
-        if process_start(int(pid)) == start:
-            continue
+        try:
+            if (boot, space) != (boot_id(), pid_space()):
+                if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                    path.unlink(missing_ok=True)
+                continue
+            if process_start(int(pid)) == start:
+                continue
+            said = path.read_text(errors="replace")
+        except FileNotFoundError:
+            continue  # its worker ended well, or another has settled it, since we looked into the folder
         journal = DeadJournal(path, id_)
-        for line in path.read_text(errors="replace").splitlines(keepends=True):
+        for line in said.splitlines(keepends=True):
             words = line.rstrip("\n").split(" ")
             if words[0] == "B" and len(words) >= 3:
                 journal.begun.add(words[2])

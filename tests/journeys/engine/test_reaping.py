@@ -13,6 +13,7 @@ from sqlalchemy import update
 from panel.db import writing
 from panel.issues.models import Issue
 from panel.journeys.by_hand import retry, start_by_hand
+from panel.journeys.engine import wire
 from panel.journeys.engine.wire import WireJournal, boot_id, pid_space
 from panel.messages.models import Message
 from panel.messages.reports import report
@@ -81,6 +82,19 @@ def test_a_journal_of_another_container_is_not_believed(app: Flask, world: World
     world.reap()
     assert world.messages()[0].status == "on_wire"
     assert path.exists()
+
+
+def test_a_journal_that_is_cleared_away_while_others_look_is_nobodys_trouble(
+    app: Flask, world: World, queued: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = dead_journal(app, world, queued)
+
+    def cleared_away(_pid: int) -> str:
+        path.unlink()
+        return ""
+
+    monkeypatch.setattr(wire, "process_start", cleared_away)
+    assert list(wire.dead_journals(path.parent)) == []
 
 
 def test_a_live_workers_journal_is_left_alone(app: Flask, world: World, queued: Message) -> None:
