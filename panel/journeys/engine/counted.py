@@ -23,7 +23,7 @@ from panel.journeys.models import Journey
 from panel.messages.models import Message
 
 COUNTED = ("on_wire", "sent", "delivered", "bounced", "unknown")
-QUEUED = ("queued", "claimed")
+QUEUED = ("queued", "claimed")  # with a moment on the wire: in doubt, and to be sent again (`on_unknown: send_again`)
 
 
 class _Sent(NamedTuple):
@@ -88,7 +88,9 @@ class Counted:
         box = suppression_key(message["address"] or "")
         for known in (self._by_contact[message["contact_id"]], self._by_mailbox[box]):
             kept = known.pop(message["id"], None)
-            if kept is not None and until is not None:
+            if kept is not None and kept.priority is None:
+                known[kept.id] = kept  # it may have gone before
+            elif kept is not None and until is not None:
                 known[kept.id] = kept._replace(at=until)
 
     def for_message(self, message: Mapping[str, Any], address: str | None) -> list[tuple[str, datetime]]:
@@ -129,7 +131,7 @@ def _read(
     # One statement per index: a condition on both columns at once would use neither.
     for mine in whose:
         sent = select(*columns, Message.wire_at).where(
-            mine, Message.wire_at >= since, Message.status.in_(COUNTED), Message.kind == "message"
+            mine, Message.wire_at >= since, Message.status.in_(COUNTED + QUEUED), Message.kind == "message"
         )
         for id_, contact_id, address, journey_id, channel, wire_at in connection.execute(sent):
             if wire_at is not None:
@@ -137,6 +139,7 @@ def _read(
         queued = select(*columns, Message.not_before, Message.priority).where(
             mine,
             Message.status.in_(QUEUED),
+            Message.wire_at.is_(None),
             Message.kind == "message",
             or_(Message.expires_at.is_(None), Message.expires_at > now),
             func.coalesce(Message.journey_id, "").not_in(paused),

@@ -443,6 +443,25 @@ def test_the_place_of_a_message_in_doubt_is_free_when_a_person_gives_it_up(
     assert sent(world) == ["second 22 12:00"]
 
 
+def test_a_message_in_doubt_counts_though_it_is_to_be_sent_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("again", "send_hours: {from: 09:00, to: 10:30}", "on_unknown: send_again"))
+    world.publish(journey("other", DAILY, start="two"))
+
+    monkeypatch.setattr(world.channels["email"], "answer", lambda _outgoing: Unknown("no answer"))
+    start(world, dana)
+    with clock.hold(world.now):
+        route()
+        advance()
+        assert deliver("email") == 1
+    monkeypatch.setattr(world.channels["email"], "answer", lambda outgoing: Sent(f"p{outgoing.message_id}"))
+    world.now += timedelta(hours=1)  # the hours are over
+    start(world, dana, tag="two")
+    world.play(timedelta(days=3))
+    assert sent(world) == ["again 23 09:00", "other 23 00:00"]
+
+
 @pytest.mark.parametrize(("when_edited", "expected"), [("follow", "soon 22 12:00"), ("finish_old", "soon 22 09:00")])
 def test_hours_that_are_corrected_hold_for_what_was_waiting_already(
     world: World, when_edited: str, expected: str
