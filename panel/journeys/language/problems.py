@@ -7,6 +7,7 @@ the anchor in the help pages.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ HELP_PAGE = "journeys-problems"
 
 # Foreign words inside a right-to-left sentence keep their own direction between these two marks.
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_FOREIGN = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")  # letters that run from right to left
 _LONGEST_SHOWN = 80
 
 
@@ -93,8 +95,9 @@ def shown(params: dict[str, Any], language: str) -> dict[str, Any]:
 
 
 def isolate(text: str, language: str) -> str:
-    """Keep `text` from disturbing the direction of a right-to-left sentence around it."""
-    return f"{_ISOLATE}{text}{_END_ISOLATE}" if language in RIGHT_TO_LEFT else text
+    """Keep `text` from disturbing the direction of the sentence around it. A word of the sentence's own direction does
+    not, and left-to-right sentences without others stay as they were typed."""
+    return f"{_ISOLATE}{text}{_END_ISOLATE}" if language in RIGHT_TO_LEFT or _FOREIGN.search(text) else text
 
 
 def _short(text: str) -> str:

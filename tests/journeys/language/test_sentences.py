@@ -52,6 +52,13 @@ def test_the_steps_stand_under_their_branches(program):
     assert (1, "Variant “A”, 45% of the contacts:") in lines
 
 
+def test_a_name_of_the_other_direction_keeps_its_place_in_an_english_sentence():
+    program = check(ALL_VERBS.replace("name: A,", 'name: "31 ימים",').replace("name: A\n", 'name: "31 ימים"\n'))
+    said = describe(program.journeys["everything"].program, "en")["text"]
+    assert "Variant “\u206831 ימים\u2069”, 45% of the contacts:" in said  # else “31 45% ,”ימים is what one sees
+    assert "the list “Newsletter”" in said
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
