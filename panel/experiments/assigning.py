@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from panel.db import connection_of, table_of
 from panel.experiments.models import Experiment, ExperimentAssignment
-from panel.experiments.rules import HOLD_OUT, Arm, arm_of, bucket_of, issue_key
+from panel.experiments.rules import HOLD_OUT, Arm, arm_of, bucket_of, issue_key, uncounted_key
 from panel.issues.operations import resolve_issue
 
 DECIDED = ("winner", "no_winner")
@@ -242,4 +242,5 @@ def follow_version(
     ).all()
     for split_id, number in ended:  # nobody can choose in it any more
         resolve_issue(session, issue_key(journey_id, split_id, number))
+        resolve_issue(session, uncounted_key(journey_id, split_id, number))
     return renewed

@@ -36,6 +36,18 @@ RESULT = N_(
     "The test “%(split)s” in %(journey)s has a result: “%(winner)s” does better than the rest. Look at its numbers and"
     " choose what everybody gets from now on."
 )
+RESULT_BELOW = N_(
+    "The test “%(split)s” in %(journey)s has a result: “%(winner)s” does better than the rest, but those who got"
+    " nothing did better still. Look at its numbers and choose what everybody gets from now on."
+)
+MIXED = N_(
+    "The test “%(split)s” in %(journey)s is over, but its goals brought money in several currencies, and their sum says"
+    " nothing. Look at its numbers and choose what everybody gets from now on."
+)
+UNCOUNTED = N_(
+    "The numbers of the test “%(split)s” in %(journey)s cannot be counted (%(error)s). It is tried again and again;"
+    " until then the test is not decided."
+)
 NOTHING_BETTER = N_(
     "The test “%(split)s” in %(journey)s has a result: to do nothing is better than “%(rest)s”. Look at its numbers and"
     " choose what everybody gets from now on."
@@ -103,9 +115,26 @@ def look(ask: Callable[[Session, Experiment], Asked | None], now: datetime | Non
                     done += _store(session, counted, now)
         except Exception as error:  # one that cannot be counted keeps no other from its decision
             failed.append(error)
+            _tell_uncounted(id_, error, now)
     if failed:
         raise failed[0]
     return done
+
+
+def _tell_uncounted(experiment_id: int, error: Exception, now: datetime) -> None:
+    with writing() as session:
+        one = session.get(Experiment, experiment_id)
+        if one is None or one.state != "running":
+            return
+        params = {"journey": one.journey_id, "split": one.split_id, "error": type(error).__name__}
+        raise_issue(
+            session, _uncounted_key(one), code="experiment_uncounted", sentence=UNCOUNTED, params=params,
+            severity="error", journey_id=one.journey_id, step_id=one.split_id, now=now,
+        )  # fmt: skip
+
+
+def _uncounted_key(experiment: Experiment) -> str:
+    return rules.uncounted_key(experiment.journey_id, experiment.split_id, experiment.round)
 
 
 def _count(
@@ -171,7 +200,7 @@ def _judge(
             if_no_winner=asked.if_no_winner,
             first=asked.variants[0],
         )
-        if asked.measure == "sum_per_contact" and len(currencies) > 1 and decision and decision.state == "winner":
+        if asked.measure == "sum_per_contact" and len(currencies) > 1 and decision and decision.winner is not None:
             # 900 rials and 900 shekels were added up as if they were the same: that is for a person to judge.
             decision = Decision("asked")
     assert experiment.started_at is not None
@@ -198,6 +227,7 @@ def _store(session: Session, counted: _Counted, now: datetime) -> bool:
     if counted.look == "planned" and experiment.looked_at is not None:
         return False  # another worker took the one look there is
     experiment.counted_at, experiment.numbers = now, counted.numbers
+    resolve_issue(session, _uncounted_key(experiment))
     if counted.look == "planned":
         experiment.looked_at = now
     decision = counted.decision
@@ -218,10 +248,13 @@ def _store(session: Session, counted: _Counted, now: datetime) -> bool:
 
 def _ask_owner(session: Session, experiment: Experiment, counted: _Counted, now: datetime) -> None:
     asked, params = counted.asked, {"journey": counted.asked.journey, "split": counted.asked.split}
-    if counted.winner == HOLD_OUT:
+    if asked.measure == "sum_per_contact" and len(counted.numbers["currencies"]) > 1:
+        sentence = MIXED
+    elif counted.winner == HOLD_OUT:
         sentence, params = NOTHING_BETTER, params | {"rest": ", ".join(asked.variants)}
     elif counted.winner is not None:
-        sentence, params = RESULT, params | {"winner": counted.winner}
+        sentence = RESULT_BELOW if counted.numbers["below_hold_out"] else RESULT
+        params = params | {"winner": counted.winner}
     else:
         sentence = NO_RESULT
     key = issue_key(experiment)
@@ -252,18 +285,22 @@ def choose(
     now: datetime | None = None,
 ) -> None:
     """A person decides a test that asks: `winner` ("" sends nobody anything, None goes on dividing without judging).
+    The same choice of the same person again changes nothing.
 
     `variants` are those that there are. Raises UserError when the test does not ask, or there is no such variant.
     """
     now = now or clock.now()
     session.refresh(experiment, with_for_update=True)
+    state = "no_winner" if winner is None else "winner"
+    if by is not None and (experiment.state, experiment.winner, experiment.decided_by) == (state, winner, by.id):
+        return  # pressed twice
     if experiment.state != "asked":
         raise UserError(
             "experiment_not_asking", N_("This test does not ask for a decision: it runs, or it was decided already.")
         )
     if winner is not None and winner not in (*variants, HOLD_OUT):
         raise UserError("unknown_variant", N_("There is no variant “%(name)s” in this test."), name=winner)
-    experiment.state = "no_winner" if winner is None else "winner"
+    experiment.state = state
     experiment.winner, experiment.decided_at, experiment.decided_by = winner, now, by.id if by else None
     resolve_issue(session, issue_key(experiment))
     detail = {"round": experiment.round, "winner": winner}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, case, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
+from panel.contacts.models import Contact
 from panel.experiments.models import Experiment, ExperimentAssignment
 
 
@@ -52,15 +53,20 @@ def rounds(session: Session, journey_id: str, split_id: str) -> list[Experiment]
 
 
 def entered(session: Session, experiments: Sequence[Experiment]) -> dict[int, int]:
-    """How many contacts each of these was given to, right now."""
+    """How many contacts each of these was given to, right now: people, as they are counted in the results."""
     found = {}
     for one in experiments:
         found[one.id] = (
             session.scalar(
-                select(func.count()).where(
+                select(func.count())
+                .select_from(ExperimentAssignment)
+                .join(Contact, Contact.id == ExperimentAssignment.contact_id)
+                .where(
                     ExperimentAssignment.journey_id == one.journey_id,
                     ExperimentAssignment.split_id == one.split_id,
                     ExperimentAssignment.round == one.round,
+                    Contact.erased_at.is_(None),
+                    Contact.merged_into_id.is_(None),
                 )
             )
             or 0
@@ -71,7 +77,10 @@ def entered(session: Session, experiments: Sequence[Experiment]) -> dict[int, in
 def entered_by_variant(session: Session, experiment: Experiment) -> dict[str, int]:
     rows = session.execute(
         select(ExperimentAssignment.variant, func.count())
+        .join(Contact, Contact.id == ExperimentAssignment.contact_id)
         .where(
+            Contact.erased_at.is_(None),
+            Contact.merged_into_id.is_(None),
             ExperimentAssignment.journey_id == experiment.journey_id,
             ExperimentAssignment.split_id == experiment.split_id,
             ExperimentAssignment.round == experiment.round,

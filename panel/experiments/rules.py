@@ -37,6 +37,11 @@ def issue_key(journey_id: str, split_id: str, round_: int) -> str:
     return f"experiment:{journey_id}:{split_id}:{round_}"
 
 
+def uncounted_key(journey_id: str, split_id: str, round_: int) -> str:
+    """Of the issue that a round cannot be counted."""
+    return f"{issue_key(journey_id, split_id, round_)}:uncounted"
+
+
 def bucket_of(journey_id: str, split_id: str, contact_id: int) -> int:
     """0 to 9,999; the same on every machine and for ever."""
     digest = sha256(f"{journey_id}/{split_id}/{contact_id}".encode()).digest()

@@ -127,13 +127,14 @@ def test_trying_again_reaches_those_whom_the_watchdog_found_and_every_issue_lead
         )  # fmt: skip
         raise_issue(writer, "channel_missing:sms", code="held_plugin", sentence="x")
         raise_issue(writer, "held_calendar:j:x", code="held_calendar", sentence="x", journey_id="j")
-        raise_issue(writer, "e", code="experiment_asks", sentence="x", journey_id="j", step_id="s")
+        asks = raise_issue(writer, "e", code="experiment_asks", sentence="x", journey_id="j", step_id="s").id
         poison = raise_issue(writer, "poison:1", code="message_poison", sentence="x", journey_id="j").id
     person = logged_in("owner")
     page = person.text("/admin/issues/")
     for way in ("/admin/plugins/", "/admin/journeys/j", "/admin/experiments/j/s", f"/admin/held/?issue={poison}"):
         assert f'href="{way}"' in page, way
-    person.post("/admin/issues/action/", action="retry", rowid=number, confirmed="1")
+    person.post("/admin/issues/action/", action="retry", rowid=[number, asks], confirmed="1")
+    assert session.get_one(Issue, asks).state == "open", "nobody has chosen"
     [run] = session.query(Enrolment).all()
     assert run.due_at is not None, "it looks again"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
 import pytest
 
 from panel import clock
+from panel.contacts.models import Contact
+from panel.contacts.operations import create_contact
 from panel.db import reading, writing
 from panel.experiments.judging import deviation, judge
 from panel.experiments.models import Experiment, ExperimentAssignment
@@ -18,6 +21,8 @@ from panel.experiments.results import Observed
 from panel.issues.models import Issue
 from panel.issues.operations import raise_issue
 from panel.journeys import operations
+from panel.journeys.models import Journey
+from panel.sdk.context import NewContact
 from panel.staff.models import AuditEntry
 from panel.web.experiments import words
 from panel.web.experiments.chart import chart
@@ -92,16 +97,18 @@ def experiment(app):
             found.numbers = numbers(observed(better), begin, **more.pop("numbers", {}))
             for name, value in more.items():
                 setattr(found, name, value)
+            contact_id = create_contact(session, NewContact(name="Dana"), how="manual", now=begin)
             session.add(
                 ExperimentAssignment(
-                    journey_id="programme", split_id="length", round=1, contact_id=1, variant=VARIANTS[0],
+                    journey_id="programme", split_id="length", round=1, contact_id=contact_id, variant=VARIANTS[0],
                     version_id=found.version_id, at=begin,
                 )
             )  # fmt: skip
             if state == "asked":
                 raise_issue(
-                    session, issue_key(found), code="experiment_asks", sentence="Choose", journey_id="programme"
-                )
+                    session, issue_key(found), code="experiment_asks", sentence="Choose", journey_id="programme",
+                    step_id="length",
+                )  # fmt: skip
 
     return make
 
@@ -144,7 +151,7 @@ def test_a_single_variant_waits_for_enough_of_those_held_out_too(app, experiment
 def test_the_last_look_is_announced_after_a_planned_one_without_result(logged_in, experiment):
     experiment(looked_at=clock.now())
     text = plain(logged_in().text(PAGE))
-    assert "The planned look saw no difference that cannot be chance." in text
+    assert "The planned look found no sure difference" in text
     assert "The last look is on" in text
 
 
@@ -165,6 +172,136 @@ def test_a_person_chooses_and_it_is_remembered_who_did(logged_in, experiment, st
     text = plain(person.text(PAGE))
     assert "whoever comes now gets" in text
     assert "Chosen by" in text
+
+
+def test_choosing_twice_is_choosing_once_and_a_colleague_who_comes_second_sees_what_was_chosen(
+    logged_in, experiment, stored
+):
+    experiment("asked", better=2.5)
+    first, second = logged_in("marketing"), logged_in("owner")
+    for _ in range(2):
+        first.post(f"{PAGE}/choose", page=PAGE, winner=f"={VARIANTS[1]}", round="1", confirmed="1")
+    text = plain(first.text(PAGE))
+    assert "Chosen. It holds for everybody" in text
+    assert "does not ask" not in text
+    second.post(f"{PAGE}/choose", page=PAGE, winner="=", round="1", confirmed="1")
+    text = plain(second.text(PAGE))
+    assert "does not ask for a decision" in text
+    assert "Chosen by" in text
+    stored.expire_all()
+    assert stored.query(Experiment).one().winner == VARIANTS[1]
+    assert stored.query(AuditEntry).filter_by(action="experiment_decided").count() == 1
+
+
+def test_a_choice_made_on_the_page_of_an_older_round_decides_nothing(logged_in, experiment, stored):
+    experiment("asked")
+    person = logged_in()
+    assert 'name="round" value="1"' in person.text(PAGE)
+    with writing() as session:
+        one = session.query(Experiment).one()
+        one.round = 2
+    person.post(f"{PAGE}/choose", page=PAGE, winner="=", round="1", confirmed="1")
+    assert "A new round has begun meanwhile" in person.text(PAGE)
+    stored.expire_all()
+    assert stored.query(Experiment).one().state == "asked"
+
+
+def test_sums_of_several_currencies_are_not_compared_and_nothing_is_recommended(logged_in, experiment):
+    experiment("asked", better=2.5, numbers={"currencies": ["ILS", "IRR"]})
+    page = logged_in().text(PAGE)
+    text = plain(page)
+    assert re.search(r"so the sums say nothing. With “.*” 20.0% reach the goal, with “.*” 20.0%.", text)
+    assert "Amounts in several currencies were added up as they are: ILS, IRR." in text
+    for forbidden in ("more per contact", "more than chance", "experiment-chart"):
+        assert forbidden not in text + page
+    assert 'btn-primary" type="submit" name="winner"' not in page
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_the_button_of_the_winner_stands_out_unless_nothing_at_all_did_better(logged_in, experiment, below):
+    experiment("asked", better=2.5, numbers={"below_hold_out": below})
+    page = logged_in().text(PAGE)
+    assert ('btn-primary" type="submit" name="winner"' in page) is not below
+    assert ("But those who got nothing did better still." in page) is below
+
+
+def test_before_anybody_has_reached_the_goal_nothing_is_called_chance_and_after_the_look_nothing_is_planned(
+    logged_in, experiment
+):
+    experiment(numbers={"leader": None})
+    person = logged_in()
+    text = plain(person.text(PAGE))
+    assert "Nobody has reached the goal yet." in text
+    assert "more than chance" not in text
+    assert "With 400 contacts in each variant, the planned look finds" in text  # it will have no fewer
+    with writing() as session:
+        session.query(Experiment).one().looked_at = clock.now()
+    assert "the planned look finds" not in plain(person.text(PAGE))
+
+
+def test_a_test_that_is_not_counted_any_more_says_so(logged_in, experiment):
+    experiment()
+    person = logged_in()
+    assert "should be counted every hour" not in person.text(PAGE)
+    with writing() as session:
+        session.query(Experiment).one().counted_at = clock.now() - timedelta(hours=4)
+    assert "should be counted every hour and were not since" in person.text(PAGE)
+    with writing() as session:
+        one = session.query(Experiment).one()
+        one.counted_at, one.numbers = None, {}
+    for path in (PAGE, "/admin/experiments/"):
+        text = person.text(path)
+        assert "should be counted every hour and were not since" in text
+        assert "will be here soon" not in text
+
+
+@pytest.mark.parametrize("state", ["running", "ended"])
+def test_after_the_end_of_its_journey_a_test_says_what_it_found_and_asks_for_nothing(logged_in, experiment, state):
+    experiment(state, better=2.5)
+    person = logged_in()
+    if state == "ended":
+        assert "This round ended without a decision" in person.text(PAGE)
+    with writing() as session:
+        session.get_one(Journey, "programme").state = "ended"
+    text = plain(person.text(PAGE))
+    said = "asks nobody" if state == "running" else "so there is nobody left to choose for"
+    assert "The journey has ended" in text
+    assert said in text
+    assert ("That is more than chance" in text) is (state == "ended")
+    assert "What does everybody get" not in text
+
+
+def test_the_page_that_publishes_says_which_test_would_begin_anew_or_end(logged_in, experiment):
+    experiment()
+    person = logged_in()
+    for old, new, said in (
+        ("name: 31-day or", "name: Still 31-day or", None),
+        ("at_latest: 120 days", "at_latest: 61 days", "The test length begins anew: 1 contact it has counted"),
+        (
+            TEXT[TEXT.index("      - split") :],
+            "      - {note: all}\n",
+            "The test length ends without a decision, after 1",
+        ),
+    ):
+        with writing() as session:
+            session.get_one(Journey, "programme").draft_text = dedent(TEXT.replace(old, new))
+        text = " ".join(plain(person.text("/admin/journeys/programme/publish")).split())
+        assert "What changes against version 1" in text
+        assert said in text if said else "The test length" not in text
+
+
+def test_the_journey_leads_from_what_a_test_asks_to_the_test(logged_in, experiment):
+    experiment("asked")
+    assert re.search(rf'href="{PAGE}">\s*<svg[^§]*?To the test', logged_in().text("/admin/journeys/programme"))
+
+
+def test_a_list_counts_people_as_the_results_do(logged_in, experiment):
+    experiment()
+    person = logged_in()
+    assert "1 contact\n" in plain(person.text("/admin/experiments/"))
+    with writing() as session:
+        session.query(Contact).one().erased_at = clock.now()
+    assert "0 contacts\n" in plain(person.text("/admin/experiments/"))
 
 
 @pytest.mark.parametrize(("chosen", "state", "winner"), [("=", "winner", ""), ("keep-dividing", "no_winner", None)])

@@ -43,7 +43,8 @@ class Row:
 
     @property
     def sentence(self) -> Markup:
-        return Markup(words.leading(self.experiment.numbers))  # noqa: S704 - made of escaped parts
+        found = None if self.experiment.numbers else words.stale(self.experiment, clock.now())
+        return Markup(found or words.leading(self.experiment.numbers))  # noqa: S704 - made of escaped parts
 
 
 class ExperimentsView(PanelView):
@@ -75,18 +76,27 @@ class ExperimentsView(PanelView):
         by = session.get(User, experiment.decided_by) if experiment.decided_by else None
         decided_by = (by.name or by.email) if by else None
         step = _split(session, experiment)
+        journey = session.get(Journey, journey_id)
+        is_over = experiment is rounds[0] and journey is not None and journey.state == "ended"
+        now, is_mixed = clock.now(), words.is_mixed(numbers)
+        leading, stale = words.leading(numbers), words.stale(experiment, now)
+        if stale and not numbers:
+            leading, stale = stale, None
         return self.render(
             "experiments/show.html",
             experiment=experiment,
             rounds=rounds,
-            journey=_journey_name(session, journey_id),
+            journey=(journey.name if journey else "") or journey_id,
             name=_name(experiment, step),
             numbers=numbers,
             measure=words.MEASURES.get((step or {}).get("measure", ""), ""),
-            leading=_safe(words.leading(numbers)) if experiment.started_at else None,
-            verdict=[_safe(one) for one in words.verdict(experiment, clock.now(), decided_by)],
-            plan=_safe(words.plan(numbers)) if experiment.state == "running" else None,
-            chart=chart(numbers.get("arms", ()), is_rtl=current_language() in ("he", "fa")),
+            leading=_safe(leading) if experiment.started_at else None,
+            stale=_safe(stale),
+            verdict=[_safe(one) for one in words.verdict(experiment, now, decided_by, journey_is_over=is_over)],
+            plan=_safe(words.plan(numbers)) if experiment.state == "running" and not experiment.looked_at else None,
+            suggested=words.suggested(numbers),
+            is_mixed=is_mixed,
+            chart=None if is_mixed else chart(numbers.get("arms", ()), is_rtl=current_language() in ("he", "fa")),
             entered=queries.entered_by_variant(session, experiment),
             looks=[(one["look"], datetime.fromisoformat(one["at"])) for one in numbers.get("looks", ())],
             variants=_variants(step, numbers),
@@ -104,6 +114,9 @@ class ExperimentsView(PanelView):
         chosen = request.form.get("winner")
         if experiment is None or chosen is None:
             abort(404)
+        if request.form.get("round", type=int) not in (None, experiment.round):
+            flash(gettext("A new round has begun meanwhile. These are its numbers."), "warning")
+            return redirect(url_for(".show", journey_id=journey_id, split_id=split_id), 303)
         winner = None if chosen == KEEP_DIVIDING else chosen.removeprefix("=")
         question, more = choice_question(winner)
         if page := ask_first(question, button=gettext("Choose"), more=more, danger=False):
@@ -147,10 +160,6 @@ def rows(session: Session, journey_id: str | None = None) -> list[Row]:
 def _safe(text: str | None) -> Markup | None:
     """A sentence whose values were escaped when they were put in (filters, isolated names)."""
     return Markup(text) if text is not None else None  # noqa: S704
-
-
-def _journey_name(session: Session, journey_id: str) -> str:
-    return session.scalar(select(Journey.name).where(Journey.id == journey_id)) or journey_id
 
 
 def _split(session: Session, experiment: Experiment) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ ABOUT_JOURNEY = (
     "schedule_missed",
     "step_failed",
 )
+ONLY_ANSWERED = ("message_unknown", "experiment_asks")
 ABOUT_PLUGINS = ("channel_in_trouble", "action_in_trouble", "source_stale", "check_away")
 
 
@@ -105,7 +106,7 @@ class IssuesView(PanelModelView):
             return url_for("restore.index")
         if row.code == "message_unknown":
             return url_for("messages.index_view", status="unknown")
-        if row.code == "experiment_asks" and row.journey_id and row.step_id:
+        if row.code in ("experiment_asks", "experiment_uncounted") and row.journey_id and row.step_id:
             return url_for("experiments.show", journey_id=row.journey_id, split_id=row.step_id)
         if _holds(row):
             return url_for("held.index", issue=row.id)
@@ -122,10 +123,11 @@ class IssuesView(PanelModelView):
     @bulk_action("retry", lazy_gettext("Try again"))
     def action_retry(self, ids: list[str]) -> None:
         """The cause is mended: the runs behind these issues look again. A message in doubt is not tried by this: only
-        its own three answers say whether it may go a second time, so that issue stays open."""
+        its own three answers say whether it may go a second time, so that issue stays open; so does that of a test,
+        which asks until somebody chooses."""
         session, now = db.session(), clock.now()
         asked = select(Issue).where(Issue.id.in_([int(i) for i in ids if i.isdigit()]))
-        issues = [one for one in session.scalars(asked) if one.code != "message_unknown"]
+        issues = [one for one in session.scalars(asked) if one.code not in ONLY_ANSWERED]
         numbers = [one.id for one in issues]
         behind = {run for one in issues for run in helping.ids_of(session, helping.behind(one, now))} if issues else ()
         retried = helping.try_again(session, sorted(behind), by=self.me(), now=now)

@@ -6,7 +6,7 @@ Before the decision nothing is called a winner.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from panel.experiments import planning
@@ -28,6 +28,7 @@ MEASURES = {
     "days_to_goal": N_("days until the goal"),
 }
 Numbers = Mapping[str, Any]
+STALE_AFTER = timedelta(hours=3)
 
 
 def name_of(key: str) -> str:
@@ -57,6 +58,29 @@ def arms(numbers: Numbers) -> dict[str, Mapping[str, Any]]:
     return {one["key"]: one for one in numbers.get("arms", ())}
 
 
+def is_mixed(numbers: Numbers) -> bool:
+    """The sums are of several currencies, so that they cannot be compared."""
+    return numbers.get("measure") == "sum_per_contact" and len(numbers.get("currencies") or ()) > 1
+
+
+def suggested(numbers: Numbers) -> str | None:
+    """The choice that the numbers speak for; None when that is for the reader to find out."""
+    found = None if is_mixed(numbers) or numbers.get("below_hold_out") else numbers.get("winner")
+    return str(found) if found is not None else None
+
+
+def stale(experiment: Experiment, now: datetime) -> str | None:
+    """That a running test is not counted any more, which somebody would otherwise wait for."""
+    since = experiment.counted_at or experiment.started_at
+    if experiment.state != "running" or since is None or now - since < STALE_AFTER:
+        return None
+    return gettext(
+        "The numbers should be counted every hour and were not since %(when)s. “Needs attention” says what is in the"
+        " way.",
+        when=str(filters.when(since)),
+    )
+
+
 def leading(numbers: Numbers) -> str:
     """Who is ahead, and by how much. Says nothing about chance."""
     leader = numbers.get("leader")
@@ -64,6 +88,8 @@ def leading(numbers: Numbers) -> str:
         return gettext("The numbers are counted once an hour; the first ones will be here soon.")
     if leader is None:
         return gettext("Nobody has reached the goal yet.")
+    if is_mixed(numbers):
+        return _mixed(numbers)
     known = arms(numbers)
     rivals = [one for one in numbers["comparisons"] if one["other"]] or numbers["comparisons"]
     sign = -1 if numbers["measure"] == "days_to_goal" else 1
@@ -91,14 +117,40 @@ def leading(numbers: Numbers) -> str:
     return gettext("“%(leader)s” brought %(first)s per contact, “%(other)s” %(second)s.", **words)
 
 
-def verdict(experiment: Experiment, now: datetime, decided_by: str | None) -> list[str]:
-    """What is known about chance, and what is decided or will be, and when."""
+def _mixed(numbers: Numbers) -> str:
+    """Instead of sums that mean nothing: how many reached the goal."""
+    best = sorted((one for one in numbers["arms"] if one["key"]), key=lambda one: -one["rate"])
+    rest = [*best, *(one for one in numbers["arms"] if not one["key"])]
+    return gettext(
+        "The money came in several currencies, so the sums say nothing. With “%(leader)s” %(first)s reach the goal,"
+        " with “%(other)s” %(second)s.",
+        leader=_name(rest[0]["key"]),
+        other=_name(rest[1]["key"]),
+        first=str(filters.percent(rest[0]["rate"], 1)),
+        second=str(filters.percent(rest[1]["rate"], 1)),
+    )
+
+
+def verdict(
+    experiment: Experiment, now: datetime, decided_by: str | None, *, journey_is_over: bool = False
+) -> list[str]:
+    """What is known about chance, and what is decided or will be, and when. `journey_is_over`: the journey has ended
+    with this round."""
     numbers, state = experiment.numbers, experiment.state
-    if state == "ended":
-        return [gettext("This round ended without a decision: a variant was changed, or the split was taken out.")]
+    if state == "ended" and not journey_is_over:
+        return [
+            gettext(
+                "This round ended without a decision: a variant or the plan was changed, or the split was taken out."
+            )
+        ]
     if state == "running":
-        return _waiting(experiment, now) if numbers else []
-    words = [_chance(numbers)]
+        words = _waiting(experiment, now) if numbers else []
+        if journey_is_over:
+            words.append(gettext("The journey has ended. The test is still judged on its day, but asks nobody."))
+        return words
+    words = [_chance(numbers)] if numbers and not is_mixed(numbers) else []
+    if state == "ended":
+        return [*words, gettext("The journey has ended, so there is nobody left to choose for.")]
     if state == "asked":
         return [*words, gettext("Somebody has to choose now. Until then contacts are divided as before.")]
     return [*words, _decision(experiment, decided_by)]
@@ -109,13 +161,13 @@ def _waiting(experiment: Experiment, now: datetime) -> list[str]:
     planned, last = datetime.fromisoformat(numbers["planned_at"]), datetime.fromisoformat(numbers["last_at"])
     if experiment.looked_at is not None:
         return [
-            gettext("The planned look saw no difference that cannot be chance."),
+            gettext("The planned look found no sure difference: what shows may be chance."),
             gettext("The last look is on %(date)s; it decides.", date=str(filters.day(last))),
         ]
-    words = [gettext("We cannot yet tell whether that is more than chance.")]
-    variants = [one for one in numbers["arms"] if one["key"]]
-    # A single variant is judged against those who get nothing, who must be enough as well.
-    fewest = min((one["matured"] for one in (variants if len(variants) > 1 else numbers["arms"])), default=0)
+    words = []
+    if numbers.get("leader") is not None and not is_mixed(numbers):
+        words.append(gettext("We cannot yet tell whether that is more than chance."))
+    fewest = _fewest(numbers)
     enough = gettext(
         "It needs %(n)s contacts in each variant whose time is over; the smallest has %(now)s.",
         n=str(filters.number(numbers["at_least"])),
@@ -127,9 +179,16 @@ def _waiting(experiment: Experiment, now: datetime) -> list[str]:
     return [*words, enough, gettext("On %(date)s it ends in any case.", date=str(filters.day(last)))]
 
 
+def _fewest(numbers: Numbers) -> int:
+    """Contacts whose time is over, in the smallest variant that is judged."""
+    variants = [one for one in numbers["arms"] if one["key"]]
+    # A single variant is judged against those who get nothing, who must be enough as well.
+    return min((one["matured"] for one in (variants if len(variants) > 1 else numbers["arms"])), default=0)
+
+
 def _chance(numbers: Numbers) -> str:
     if numbers.get("winner") is None:
-        return gettext("There is no difference that cannot be chance.")
+        return gettext("There is no sure difference: what shows may be chance.")
     level = max(1, round(100 * numbers["asked_level"]))
     words = ngettext(
         "That is more than chance: where nothing differs, a test like this says so in at most %(n)s case of 100.",
@@ -156,11 +215,11 @@ def _decision(experiment: Experiment, decided_by: str | None) -> str:
 
 
 def plan(numbers: Numbers) -> str | None:
-    """What the planned look is able to see."""
+    """What the planned look is able to see, with as many contacts as it has by then for certain."""
     known = [one for one in numbers.get("arms", ()) if one["matured"]]
-    if not known or not numbers.get("at_least"):
+    if not known or not numbers.get("at_least") or is_mixed(numbers):
         return None
-    n, level = numbers["at_least"], numbers["asked_level"]
+    n, level = max(numbers["at_least"], _fewest(numbers)), numbers["asked_level"]
     if numbers["measure"] == "rate":
         base = sum(one["goals"] for one in known) / sum(one["matured"] for one in known)
         seen = planning.smallest_rate_seen(base, n, level=level) if 0 < base < 1 else None

@@ -182,6 +182,7 @@ def test_a_winner_worse_than_doing_nothing_is_left_to_a_person(shop: Any) -> Non
     test.buys("", 1)
     found = test.look(20)
     assert (found.state, found.numbers["winner"], found.numbers["below_hold_out"]) == ("asked", "new way", True)
+    assert test.world.rows(Issue, code="experiment_asks")[0].sentence == operations.RESULT_BELOW
 
 
 def test_only_contacts_whose_time_is_over_count_and_only_what_happened_in_it(shop: Any) -> None:
@@ -216,6 +217,31 @@ def test_merged_cards_are_one_person_and_erased_ones_nobody(shop: Any) -> None:
     arms = {key: test.arm(key) for key in before}
     assert arms["old way"]["entered"] + arms["new way"]["entered"] == sum(before.values()) - 2
     assert arms["old way"]["goals"] + arms["new way"]["goals"] == 1
+
+
+def test_what_cannot_be_counted_is_told_until_it_can(shop: Any) -> None:
+    test = shop()
+    test.crowd(20)
+    test.buys("new way", 1)
+
+    def ask(session: Any, experiment: Experiment) -> Any:
+        raise LookupError("its plugin is gone")
+
+    with pytest.raises(LookupError):
+        operations.look(ask, test.begin + 12 * DAY)
+    assert test.world.rows(Issue, code="experiment_uncounted")[0].state == "open"
+    assert test.look(13).numbers
+    assert test.world.rows(Issue, code="experiment_uncounted")[0].state == "resolved"
+
+
+def test_a_sum_of_several_currencies_keeps_no_first_variant_either(shop: Any) -> None:
+    test = shop("sum_per_contact", "automatic", "keep_first")
+    test.crowd(60)
+    test.buys("old way", 9, "100", currency="ILS")
+    test.buys("new way", 9, "100", currency="IRR")
+    found = test.look(40)
+    assert (found.state, found.winner, found.numbers["winner"]) == ("asked", None, None)
+    assert test.world.rows(Issue, code="experiment_asks")[0].sentence == operations.MIXED
 
 
 def test_amounts_in_several_currencies_are_for_a_person_to_judge(shop: Any) -> None:
@@ -318,6 +344,13 @@ def test_an_absurd_amount_is_none_and_one_broken_test_keeps_no_other_from_its_de
 
     with pytest.raises(LookupError):
         operations.look(ask, test.begin + 20 * DAY)
+    told = test.world.rows(Issue, code="experiment_uncounted")[0]
+    assert (told.state, told.journey_id, told.step_id, told.params["error"]) == (
+        "open",
+        "shop",
+        "broken",
+        "LookupError",
+    )
     decided = test.world.rows(Experiment, split_id="way")[0]
     assert (decided.state, decided.winner) == ("winner", "new way")
     assert isfinite(next(one["value"] for one in decided.numbers["arms"] if one["key"] == "new way"))
