@@ -36,8 +36,8 @@ COMMITS_WITHIN = timedelta(minutes=1)  # a writer notes the moment, then commits
 
 def mark(session: Session, ready: Sequence[tuple[Claimed, Rendered]]) -> list[tuple[Claimed, Outgoing]]:
     """The last checks, and `on_wire` for what may go. Nothing may be handed over before this is committed."""
-    now = clock.now()
     lock_contacts(session, sorted({one.row["contact_id"] for one, _ in ready}))
+    now = clock.now()  # not before: others may have held the contacts for as long as it took the hours to close
     marked = _mark(session, ready, now)
     if marked is None:
         # Some were taken from us, or were marked in a commit whose answer was lost with the connection.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from panel.contacts.operations import update_contact
 from panel.db import writing
 from panel.issues.models import Issue
 from panel.journeys import by_hand
+from panel.journeys.engine import marking
 from panel.journeys.engine.advance import advance
 from panel.journeys.engine.counted import lock_addresses
 from panel.journeys.engine.deliver import deliver
@@ -462,6 +464,29 @@ def test_a_message_in_doubt_counts_though_it_is_to_be_sent_again(world: World, m
     assert sent(world) == ["again 23 09:00", "other 23 00:00"]
 
 
+def test_hours_that_close_while_a_worker_waits_for_the_contact_are_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.template("note")
+    dana = world.contact()
+    world.publish(journey("soon", "send_hours: {from: 09:00, to: 20:00}"))
+    really = marking.lock_contacts
+    start(world, dana)
+    with clock.hold(at(22, 19, 59).astimezone(UTC)), ExitStack() as later:
+
+        def wait_for_another_worker(session: Any, contacts: Any) -> None:
+            really(session, contacts)
+            later.enter_context(clock.hold(at(22, 20).astimezone(UTC)))
+
+        monkeypatch.setattr(marking, "lock_contacts", wait_for_another_worker)
+        route()
+        advance()
+        assert deliver("email") == 1
+    assert [(one.status, one.reason, one.not_before) for one in world.messages()] == [
+        ("queued", "postponed_hours", at(23, 9))
+    ]
+
+
 @pytest.mark.parametrize(("when_edited", "expected"), [("follow", "soon 22 12:00"), ("finish_old", "soon 22 09:00")])
 def test_hours_that_are_corrected_hold_for_what_was_waiting_already(
     world: World, when_edited: str, expected: str
@@ -545,3 +570,38 @@ def test_two_workers_take_turns_at_the_spellings_of_a_mailbox(app: Flask) -> Non
         assert not done.wait(0.3)
     assert done.wait(20)
     worker.join(20)
+
+
+def test_two_workers_at_once_let_one_a_day_through_for_a_mailbox(app: Flask, world: World) -> None:
+    """Four mailboxes, each of three contacts who are in three journeys, on two channels; two workers, small batches."""
+    world.template("note")
+    world.template("text", channels=("sms",))
+    people = [
+        world.contact(f"Person {box}-{n}", emails=(f"box{box}+{n}@example.com",)) for box in range(4) for n in range(3)
+    ]
+    for n, (channel, rule) in enumerate([("note", DAILY), ("note", "priority: 3"), ("text", DAILY)]):
+        world.publish(journey(f"j{n}", rule, "too_late_after: 20 days", steps=f"- send: {channel}", start=f"t{n}"))
+        start(world, *people, tag=f"t{n}")
+    with clock.hold(world.now):
+        route()
+        assert advance() == 36
+
+    def work(first: str, second: str, now: datetime) -> None:
+        with app.app_context(), clock.hold(now):
+            while deliver(first, 3) + deliver(second, 2):
+                pass
+
+    for _ in range(3):
+        workers = [threading.Thread(target=work, args=(*pair, world.now)) for pair in (("email", "sms"),) * 2]
+        for one in workers:
+            one.start()
+        for one in workers:
+            one.join(60)
+        world.now += timedelta(days=1)
+    gone = [one for one in world.messages() if one.status == "sent"]
+    for n in range(3):
+        days = [(one.mailbox or one.address, one.wire_at.date()) for one in gone if one.journey_id == f"j{n}"]
+        assert len(days) == len(set(days)), "a journey wrote to one mailbox twice on a day"
+    everybody = [(one.contact_id, one.wire_at.date()) for one in gone if one.journey_id != "j1"]
+    assert len(everybody) == len(set(everybody)), "more than one a day"
+    assert len([one for one in gone if one.journey_id == "j1"]) == 12
