@@ -53,7 +53,7 @@ def assign_many(session: Session, split: Divided, contact_ids: Collection[int], 
     decision for a winner, whoever arrives gets the winner and nothing is stored.
     """
     experiment = round_for(session, split, now)
-    if experiment.state in DECIDED and experiment.winner is not None:
+    if experiment.winner is not None and stays_decided(experiment, split):
         return {one: Given(experiment.winner, experiment.round, None, winner=True) for one in contact_ids}
     known = _known(session, split, contact_ids)
     missing = [one for one in contact_ids if one not in known]
@@ -84,7 +84,8 @@ def round_for(session: Session, split: Divided, now: datetime) -> Round:
     """The round in which contacts who come by this version of the split are counted; made when there is none.
 
     A decided test stays decided as long as its winner exists. Otherwise it is the newest round of just these variants:
-    those who come by on an older version count in the round of that version, which has ended and judges nobody.
+    those who come by on an older version count in the round of that version, or in the one before the newest, which has
+    ended and judges nobody.
     """
     rounds = rounds_of(session, split.journey_id, split.split_id)
     newest = rounds[-1] if rounds else None
@@ -93,6 +94,10 @@ def round_for(session: Session, split: Divided, now: datetime) -> Round:
     same = [one for one in rounds if one.fingerprint == split.fingerprint]
     if same:
         return same[-1]
+    if newest is not None and split.version_id < newest.version_id and len(rounds) > 1:
+        # An older version whose variants were never tested, because its test was decided then. A round of its own would
+        # stand before the one that runs, and nobody could see or decide that one any more.
+        return rounds[-2]
     return begin_round(session, split, newest.round + 1 if newest else 1, now)
 
 

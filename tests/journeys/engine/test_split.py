@@ -272,6 +272,27 @@ def test_what_publishing_would_throw_away_is_known_before(world: World) -> None:
     assert told(plan) == {}  # decided: nothing is lost
 
 
+def test_who_comes_by_on_an_older_version_begins_no_round_before_the_one_that_runs(world: World) -> None:
+    waits = "    - {wait: 1 day, id: before}\n"
+    first = journey().replace("  steps:\n", "  when_edited: finish_old\n  steps:\n" + waits, 1)
+    publish(world, first)
+    contact = world.contact("Decided")
+    start(world, contact)
+    world.play(timedelta(days=1))
+    with writing() as session:
+        session.execute(update(Experiment).values(state="winner", winner="short way"))
+    publish(world, first.replace("note: short 1", "note: better"), number=2)
+    late = world.contact("Late")
+    start(world, late)  # on version 2, which has no round of its own
+    publish(world, first.replace("short way", "brief way"), number=3)
+    assert rounds(world) == [(1, "winner"), (2, "running")]
+    world.play(timedelta(days=2))
+    assert rounds(world) == [(1, "winner"), (2, "running")]
+    run = world.runs(contact_id=late)[0].id
+    given = next(one for one in world.rows(StepRun, enrolment_id=run) if one.step_id == "length")
+    assert (given.reason, given.detail["variant"], given.detail["round"]) == ("winner", "short way", 1)
+
+
 def test_a_split_that_is_taken_out_ends_its_test(world: World) -> None:
     publish(world, journey())
     one_in(world, "short way")
