@@ -332,6 +332,9 @@ def test_the_page_has_no_barrier_and_fits_a_phone(browse, experiment, language):
         page.set_viewport_size({"width": width, "height": 900})
         assert serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        # What each variant brought per contact stands in the last column: never beyond the edge.
+        table = "(one => one.scrollWidth - one.clientWidth)(document.querySelector('.table-scroll'))"
+        assert page.evaluate(table) <= 0
 
 
 def test_the_picture_begins_at_nought_and_is_mirrored_for_right_to_left():
