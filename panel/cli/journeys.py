@@ -127,7 +127,15 @@ def publish(journey: str | None, everything: bool, note: str, language: str | No
                         note=note,
                         vocabulary=known,
                     )
-                results.append({"journey": journey_id, "ok": True, "version": done.number, "new": done.is_new})
+                results.append(
+                    {
+                        "journey": journey_id,
+                        "ok": True,
+                        "version": done.number,
+                        "new": done.is_new,
+                        "tests_begun_anew": list(done.renewed),
+                    }
+                )
             except UserError as error:
                 # The places in the journey's own text, as places in the file that it stands in.
                 above, indent = first_place(found.text or "", journey_id) if journey_id in texts else (0, 0)
@@ -170,6 +178,9 @@ def _print_published(results: list[dict[str, Any]], language: str, as_json: bool
                 else N_("%(journey)s: nothing changed, version %(version)s is live")
             )
             click.echo(translate(language, pattern, journey=result["journey"], version=result["version"]))
+            for test in result["tests_begun_anew"]:
+                anew = N_("  the test %(test)s begins anew: what is compared, or when and how strictly, was changed")
+                click.echo(translate(language, anew, test=test))
             continue
         head = N_("%(journey)s was not published:")
         # The lines below are the file's; the error's own sentence counts from the journey's first line.

@@ -66,13 +66,15 @@ class NotPublishedError(UserError):
 
 @dataclass(frozen=True)
 class Published:
-    """`is_new` False: the text is that of a version which already exists, and nothing was written."""
+    """`is_new` False: the text is that of a version which already exists, and nothing was written. `renewed`: the tests
+    that began anew."""
 
     journey_id: str
     version_id: int
     number: int
     is_new: bool
     warnings: tuple[Problem, ...] = ()
+    renewed: tuple[str, ...] = ()
 
 
 # --- drafts ----------------------------------------------------------------------------------------------------------
@@ -152,10 +154,11 @@ def publish(
         select(JourneyVersion).where(JourneyVersion.journey_id == journey_id, JourneyVersion.sha256 == sha256)
     ).first()
     version = same or _new_version(session, journey_id, source_yaml, sha256, program, live, by, note, now)
+    renewed: list[str] = []
     if version is not live:
         _go_live(journey, version, live, now)
         becoming.published(session, journey_id, version.id, version.resolved, now)
-        follow_version(session, version.resolved, version.id, now)
+        renewed = follow_version(session, version.resolved, version.id, now)
         in_another_version(session, journey_id, now)
         detail = {"version": version.number, "note": note}
         record_audit(session, action="journey_published", user=by, subject=journey_id, detail=detail, at=now)
@@ -163,7 +166,7 @@ def publish(
     journey.updated_at = now
     resolve_issue(session, f"{_FILE_ISSUE}:{journey_id}")
     session.flush()
-    return Published(journey_id, version.id, version.number, same is None, checked.warnings)
+    return Published(journey_id, version.id, version.number, same is None, checked.warnings, tuple(renewed))
 
 
 def _ready(

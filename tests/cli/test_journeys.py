@@ -95,6 +95,22 @@ def test_publishing_reads_the_file_and_says_the_version(installation):
     assert [(j["id"], j["state"], j["version"], j["draft"]) for j in found] == [("welcome", "live", 1, False)]
 
 
+def test_publishing_says_which_test_begins_anew(installation):
+    test = """      - split:
+          variants:
+            - {name: a, share: 50%, steps: [{note: one}]}
+            - {name: b, share: 50%, steps: [{note: two}]}
+          goal: {event: order_paid, within: 5 days}
+          decide: {after: 9 days, at_latest: 20 days}
+        id: length
+"""
+    installation.write_text(GOOD.rstrip("\n") + "\n" + test, encoding="utf-8")
+    assert run("publish", "welcome").output == "welcome: version 1 is live\n"
+    installation.write_text(GOOD.rstrip("\n") + "\n" + test.replace("note: one", "note: more"), encoding="utf-8")
+    said = run("publish", "welcome").output
+    assert said.startswith("welcome: version 2 is live\n  the test length begins anew: what is compared,")
+
+
 def test_a_refused_publication_says_everything_and_exits_with_1(installation):
     run("publish", "welcome")
     text = GOOD.replace("- tag: welcomed", "- tagg: welcomed").replace("6 months", "soon")
