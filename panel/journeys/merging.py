@@ -21,7 +21,7 @@ from panel.db import connection_of, rows_of, table_of
 from panel.experiments.models import ExperimentAssignment
 from panel.journeys.engine import audiences
 from panel.journeys.engine.ending import end_runs
-from panel.journeys.models import Audience, Enrolment, PlannedEntry, WaitingEntry
+from panel.journeys.models import Enrolment, PlannedEntry, WaitingEntry
 from panel.messages.models import Message
 from panel.tasks.models import Task
 from panel.timeline.models import Event
@@ -109,8 +109,7 @@ class JourneysPart:
     def settle(self, session: Session, merging: Merging) -> None:
         """What is watched is asked again about both, quietly: a condition that has become true because two cards are
         one (or two again) is nobody's doing and starts nothing."""
-        for audience in session.scalars(select(Audience).order_by(Audience.id)).all():
-            audiences.ask_again(session, audience, {merging.kept_id, merging.merged_id}, merging.at, quiet=True)
+        audiences.ask_again_quietly(session, {merging.kept_id, merging.merged_id}, merging.at)
 
 
 def _take_from_workers(session: Session, contact_ids: Sequence[int]) -> None:

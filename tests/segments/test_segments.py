@@ -11,7 +11,7 @@ from panel import clock
 from panel.contacts.operations import add_tag, create_contact, remove_tag
 from panel.db import reading, writing
 from panel.errors import UserError
-from panel.journeys.engine.audiences import recheck
+from panel.journeys.engine.audiences import catch_up, recheck
 from panel.journeys.engine.route import route
 from panel.journeys.engine.sets import NotForSetsError, contacts_where
 from panel.journeys.models import Enrolment
@@ -20,7 +20,7 @@ from panel.sdk.context import NewContact
 from panel.segments import operations, queries
 from panel.segments.models import Segment
 from panel.timeline.models import Event
-from panel.timeline.operations import record
+from panel.timeline.operations import NewEvent, record, record_many
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -186,3 +186,18 @@ def test_a_preview_counts_before_anything_is_saved(people: list[int]) -> None:
     with reading() as session:
         found = queries.preview(session, {"test": "not", "of": {"test": "has_tag", "tag": "vip"}}, NOW, limit=2)
     assert (found.count, [one.name for one in found.first]) == (3, ["Person 1", "Person 2"])
+
+
+def test_what_is_history_only_reaches_the_segments_that_use_another_and_is_nobodys_coming(people: list[int]) -> None:
+    fine = save("Fine", "not: {in_segment: Buyers}")  # asked before the one it uses, as after an edit
+    buyers = save("Buyers", "happened: order_paid")
+    save("Fine", "all: [{in_segment: Buyers}, {not_happened: order_refunded}]", segment_id=fine)
+    with clock.hold(NOW), writing() as session:
+        paid = NewEvent(people[0], "order_paid", NOW - DAY, {}, "import", "1", starts_journeys=False)
+        record_many(session, [paid])
+    work()
+    with clock.hold(NOW), writing() as session:
+        catch_up(session, NOW)
+    assert (members(buyers), members(fine)) == ([people[0]], [people[0]])
+    work()
+    assert happenings(people[0]) == []

@@ -48,10 +48,11 @@ _BY_THEMSELVES = frozenset({"can_reach", "prefers", "check"})
 
 @dataclass(frozen=True)
 class Changes:
-    """Who came in and who went out."""
+    """Who came in and who went out; and for whom the answer changed without anybody's coming or going."""
 
-    entered: frozenset[int]
-    left: frozenset[int]
+    entered: frozenset[int] = frozenset()
+    left: frozenset[int] = frozenset()
+    silent: frozenset[int] = frozenset()
 
 
 def kinds_of(condition: Condition) -> frozenset[str]:
@@ -155,7 +156,7 @@ def ask_again(
     if contact_ids is not None:
         contact_ids = list(contact_ids)
         if not contact_ids:
-            return Changes(frozenset(), frozenset())
+            return Changes()
         lock = select(Contact.id).where(among(session, Contact.id, contact_ids)).order_by(Contact.id)
         connection.execute(lock.with_for_update(key_share=True)).all()
     purpose = audience.settings["purpose"]
@@ -174,16 +175,36 @@ def ask_again(
     was_true = {row.contact_id for row in rows if row.is_true}
     is_true = found.holds | (was_true & found.undecided)  # what cannot be said now stays as it was
     _write(session, audience, before, is_true, moments, now)
-    changes = Changes(frozenset(is_true - was_true), frozenset(was_true - is_true))
-    if changes.entered or changes.left:
-        connection.execute(update(Audience).where(Audience.id == audience.id).values(changed_at=now))
-    if quiet or not (changes.entered or changes.left):
-        return Changes(frozenset(), frozenset())
+    entered, left = frozenset(is_true - was_true), frozenset(was_true - is_true)
+    if not (entered or left):
+        return Changes()
+    connection.execute(update(Audience).where(Audience.id == audience.id).values(changed_at=now))
+    if quiet:
+        return Changes(silent=entered | left)
     # What is history only may be seen first through another event, and starts nothing all the same. Entries and ends
     # of the journeys that a condition names are always more than that (see `watched`).
     history_only = and_(not_(Event.starts_journeys), Event.kind.not_in(("journey_entered", "journey_ended")))
-    history = _met(session, audience, history_only, changes.entered | changes.left)
-    return Changes(changes.entered.difference(history), changes.left.difference(history))
+    history = frozenset(_met(session, audience, history_only, entered | left))
+    return Changes(entered - history, left - history, (entered | left) & history)
+
+
+class _Silent:
+    """Whose answers changed in a segment without a word on the timeline: whatever is watched with the help of that
+    segment is asked again about them, as silently. At the end, after all that is more than history."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, frozenset[int]]] = []
+
+    def note(self, audience: Audience, changes: Changes) -> None:
+        if changes.silent and audience.id.startswith("segment:"):
+            self._waiting.append((audience.name, changes.silent))
+
+    def follow(self, session: Session, now: datetime) -> None:
+        while self._waiting:
+            segment, contact_ids = self._waiting.pop()
+            for audience in session.scalars(select(Audience).order_by(Audience.id)).all():
+                if any(one.get("segment") == segment for one in walk(audience.condition)):
+                    self.note(audience, ask_again(session, audience, contact_ids, now, quiet=True))
 
 
 def _write(
@@ -241,6 +262,14 @@ def _changes_by_itself(condition: Condition) -> bool:
     return any(one["test"] in _BY_THEMSELVES for one in walk(condition))
 
 
+def ask_again_quietly(session: Session, contact_ids: Collection[int], now: datetime) -> None:
+    """Bring everything that is watched up to date about these contacts; nobody comes or goes by it."""
+    silent = _Silent()
+    for audience in session.scalars(select(Audience).order_by(Audience.id)).all():
+        silent.note(audience, ask_again(session, audience, contact_ids, now, quiet=True))
+    silent.follow(session, now)
+
+
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +289,7 @@ def after_events(session: Session, events: Sequence[Any], shown: Mapping[int, in
     `shown` maps merged contacts to those shown in their place.
     """
     edges: list[Edge] = []
+    silent = _Silent()
     erased = [event.contact_id for event in events if event.kind == "contact_erased"]
     if erased:
         connection_of(session).execute(delete(WaitingEntry).where(WaitingEntry.contact_id.in_(erased)))
@@ -273,7 +303,9 @@ def after_events(session: Session, events: Sequence[Any], shown: Mapping[int, in
                     touching[contact_id] = event
         if touching:
             changes = ask_again(session, audience, touching, now)
+            silent.note(audience, changes)
             edges += _tell(session, audience, changes, touching, now)
+    silent.follow(session, now)
     return edges
 
 
@@ -357,8 +389,9 @@ def look_again_in(session: Session, limit: int = BATCH) -> int:
         return 0
     done = 0
     edges: list[Edge] = []
+    silent = _Silent()
     for audience in session.scalars(select(Audience).where(_to_ask(now)).order_by(Audience.id)).all():
-        edges += _whole(session, audience, now)
+        edges += _whole(session, audience, silent, now)
         done += 1
     rows = connection_of(session).execute(
         select(AudienceState.audience, AudienceState.contact_id)
@@ -376,20 +409,25 @@ def look_again_in(session: Session, limit: int = BATCH) -> int:
             forget(session, [id_])
             continue
         changes = ask_again(session, found, contact_ids, now)
+        silent.note(found, changes)
         edges += _tell(session, found, changes, {}, now)
+    silent.follow(session, now)
     enter(session, edges, now)
     return done
 
 
-def _whole(session: Session, audience: Audience, now: datetime) -> list[Edge]:
+def _whole(session: Session, audience: Audience, silent: _Silent, now: datetime) -> list[Edge]:
     """What is due for an audience as a whole: its daily look at everybody, and events routed without knowing it."""
     edges: list[Edge] = []
     if audience.fresh and audience.taken_at <= now - SETTLING:
-        missed = _met(session, audience, Event.starts_journeys)
-        edges += _tell(session, audience, ask_again(session, audience, missed, now), {}, now)
+        changes = ask_again(session, audience, _met(session, audience, Event.starts_journeys), now)
+        silent.note(audience, changes)
+        edges += _tell(session, audience, changes, {}, now)
         audience.fresh = False
     if audience.check_at is not None and audience.check_at <= now:
-        edges += _tell(session, audience, ask_again(session, audience, None, now), {}, now)
+        changes = ask_again(session, audience, None, now)
+        silent.note(audience, changes)
+        edges += _tell(session, audience, changes, {}, now)
         audience.check_at = _next_check(audience, now, company(session))
     session.flush()
     return edges
@@ -404,9 +442,12 @@ def catch_up(session: Session, now: datetime) -> None:
     if connection_of(session).dialect.name == "postgresql":
         known = known.where(Event.received_at < now - LATE_COMMITS)
     newest = connection_of(session).execute(known).scalar() or 0
+    silent = _Silent()
     for audience in session.scalars(select(Audience).where(not_(Audience.fresh)).order_by(Audience.id)).all():
-        ask_again(session, audience, _met(session, audience, not_(Event.starts_journeys)), now, quiet=True)
+        met = _met(session, audience, not_(Event.starts_journeys))
+        silent.note(audience, ask_again(session, audience, met, now, quiet=True))
         audience.seen_event = max(audience.seen_event, newest)
+    silent.follow(session, now)
     session.flush()
 
 
