@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from panel.journeys.engine.following import key_of, pointer
-from panel.journeys.engine.membership import inside as places_of
+from panel.journeys.engine.following import begins_as, following
+from panel.journeys.engine.programs import Program as Known
 from panel.journeys.language import Program, carry_over
 from panel.web.journeys.queries import Standing
 
@@ -41,36 +41,36 @@ def impact(
     total = sum(one.count for one in inside)
     if not total or live is None or draft is None:
         return Impact(total)
-    after = carry_over(live, draft)
-    if after["settings"].get("when_edited") == "finish_old":
+    new = Known(-1, "", 0, carry_over(live, draft))
+    if not new.moves_people:
         return Impact(total, pinned=total)
-    shared = {key_of(step): identity for identity, step in after["steps"].items()}
+    known = {id_: Known(id_, "", 0, program) for id_, program in (versions or {}).items()}
+    now_live = Known(0, "", 0, live)
     follow, steps = 0, set()
     joins: Counter[str | None] = Counter()
     tests: Counter[str] = Counter()
     for one in inside:
-        own = (versions or {}).get(one.version_id, live)
-        step = own["steps"].get(one.step_id or "")
-        for test in {split for split, _ in places_of(own).get(one.step_id or "", ())}:
+        own = known.get(one.version_id, now_live)
+        step = own.steps.get(one.step_id or "")
+        for test in {split for split, _ in own.places.get(one.step_id or "", ())}:
             tests[test] += one.count
-        if one.step_id is None or (step is not None and key_of(step) in shared):
+        if one.step_id is None or (step is not None and begins_as(own, new, step) is not None):
             follow += one.count
         else:
             steps.add(one.step_id)
-            joins[_joins(own, one.step_id, shared)] += one.count
+            joins[_joins(own, new, one.step_id)] += one.count
     return Impact(
         total, follow, sum(joins.values()), removed_steps=tuple(sorted(steps)), joins=dict(joins), tests=dict(tests)
     )
 
 
-def _joins(own: Program, step_id: str, shared: Mapping[str, str]) -> str | None:
-    """The first step on the old main way that the new version has too."""
+def _joins(own: Known, new: Known, step_id: str) -> str | None:
+    """Where those at a step that is gone come into the new version, on the main way: what the engine does, foretold."""
     seen: set[str] = set()
     at: str | None = step_id
-    while at is not None and at not in seen and at in own["steps"]:
+    while at is not None and at not in seen and at in own.steps:
         seen.add(at)
-        step = own["steps"][at]
-        if at != step_id and key_of(step) in shared:
-            return shared[key_of(step)]
-        at = pointer(step, "next")
+        at, moved = following(own, new, own.steps[at], "next")
+        if moved:
+            return at
     return None

@@ -93,6 +93,25 @@ def test_going_back_takes_back_only_what_follows_the_target() -> None:
     assert already_done([("a", None), ("go", "z")]) == {"a", "go"}
 
 
+def test_the_dialog_says_what_the_engine_does_with_a_step_that_became_another_or_moved_into_a_variant() -> None:
+    old = resolved("    - {note: one, id: one}\n    - {wait: 2 days, id: pause}\n    - {note: bye, id: bye}\n")
+    inside = [Standing("pause", 1, 5, 0)]
+    became = resolved("    - {note: one, id: one}\n    - {note: quick, id: pause}\n    - {note: bye, id: bye}\n")
+    found = impact(old, became, inside)
+    assert (found.follow, found.joins, found.removed_steps) == (0, {"bye": 5}, ("pause",))
+    split = """    - split:
+        variants:
+          - {name: short, share: 50%, steps: [{wait: 2 days, id: pause}]}
+          - {name: long, share: 50%, steps: [{send: epic}]}
+        goal: {event: order_paid, within: 10 days}
+        decide: {after: 14 days, at_latest: 30 days}
+      id: length
+    - {note: bye, id: bye}
+"""
+    found = impact(old, resolved(split), inside)
+    assert (found.follow, found.joins) == (0, {"bye": 5})
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_the_dialog_counts_who_goes_on_who_joins_where_and_who_is_in_a_test(again: bool) -> None:
     old = "    - send: one\n    - {wait: 2 days, id: pause}\n    - send: two\n    - {note: bye, id: bye}\n"
