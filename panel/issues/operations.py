@@ -57,6 +57,10 @@ def raise_issue(
     return session.scalars(select(Issue).where(Issue.key == key).execution_options(populate_existing=True)).one()
 
 
+def is_open(session: Session, key: str) -> bool:
+    return session.scalar(select(Issue.id).where(Issue.key == key, Issue.state == "open")) is not None
+
+
 def resolve_issue(session: Session, key: str) -> None:
     """The cause is gone: close the issue of this key, if there is one."""
     issue = session.scalars(select(Issue).where(Issue.key == key, Issue.state == "open")).first()

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from panel import clock
 from panel.errors import UserError
 from panel.i18n import LANGUAGES, N_
-from panel.issues.operations import raise_issue, resolve_issue
+from panel.issues.operations import is_open, raise_issue, resolve_issue
 from panel.journeys.engine import becoming
 from panel.journeys.engine.looking_again import in_another_version
 from panel.journeys.engine.running import RUNNING
@@ -165,6 +165,7 @@ def publish(
     journey.draft_text = journey.draft_sha256 = journey.draft_saved_at = journey.draft_saved_by = None
     journey.updated_at = now
     resolve_issue(session, f"{_FILE_ISSUE}:{journey_id}")
+    resolve_issue(session, both_changed(journey_id))
     session.flush()
     return Published(journey_id, version.id, version.number, same is None, checked.warnings, tuple(renewed))
 
@@ -325,6 +326,7 @@ def watch_file(
 ) -> Checked | None:
     """Look at journeys.yaml: each journey whose text changed there becomes a draft for an admin to publish.
 
+    What somebody has written in the panel and not published yet stays the draft (see `_take_from_file`).
     A journey with mistakes becomes a draft as well, and an issue names file, line and fix. The live versions and the
     other journeys of the file are not touched. Returns None when the file is the one that was read last.
     """
@@ -354,7 +356,7 @@ def watch_file(
     for journey_id, text in texts.items():
         sha256 = sha256_of(text)
         if seen.get(journey_id) != sha256:
-            save_draft(session, journey_id, text, now=now)
+            _take_from_file(session, journey_id, text, path, now)
         seen[journey_id] = sha256
         _notice_new_surroundings(session, checked.journeys[journey_id], text, found.text, now)
         own = [problem for problem in checked.journeys[journey_id].problems if problem not in of_file]
@@ -364,6 +366,51 @@ def watch_file(
     row.seen = {journey_id: sha256 for journey_id, sha256 in seen.items() if journey_id in texts}
     session.flush()
     return checked
+
+
+def _take_from_file(session: Session, journey_id: str, text: str, path: Path, now: datetime) -> None:
+    """The text in the file becomes the draft, unless a person has a draft that is not published: the file may say only
+    what the panel itself has put there at the last publishing, and what was really changed there is told."""
+    journey = session.get(Journey, journey_id)
+    is_written_here = journey is not None and journey.draft_saved_by is not None and journey.draft_text != text
+    if journey is None or not is_written_here:
+        resolve_issue(session, both_changed(journey_id))
+        save_draft(session, journey_id, text, now=now)
+        return
+    if text == live_text(session, journey):
+        resolve_issue(session, both_changed(journey_id))
+        return
+    raise_issue(
+        session,
+        both_changed(journey_id),
+        code="draft_and_file",
+        severity="warning",
+        sentence=N_(
+            "%(journey)s was changed in %(file)s, and it has a draft in the panel that is not published. The draft was"
+            " kept. Publish it over the file, or throw it away to take the text of the file."
+        ),
+        params={"journey": journey.name or journey_id, "file": path.name},
+        journey_id=journey_id,
+        now=now,
+    )
+
+
+def both_changed(journey_id: str) -> str:
+    """The key of the issue that a journey was changed in the file and in the panel."""
+    return f"draft_and_file:{journey_id}"
+
+
+def drop_draft(session: Session, journey: Journey, file_text: str | None) -> str | None:
+    """Throw the draft away. What the file says in its place, when it was changed there meanwhile, is the draft now;
+    returns the text that the editor shows, None when nothing is left of the journey."""
+    key, live = both_changed(journey.id), live_text(session, journey)
+    own = journey_text(file_text or "", journey.id) if is_open(session, key) else None
+    resolve_issue(session, key)
+    if own is None and live is None:
+        session.delete(journey)
+        return None
+    save_draft(session, journey.id, own or live or "")
+    return own or live
 
 
 def _ask_about_vanished(session: Session, path: Path, in_file: set[str], now: datetime) -> None:

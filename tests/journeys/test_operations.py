@@ -13,6 +13,7 @@ from panel.issues.models import Issue
 from panel.journeys import operations
 from panel.journeys.language import Running
 from panel.journeys.models import Journey, JourneyVersion
+from panel.staff.operations import create_user
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 DEFAULTS = """language: 1
@@ -274,6 +275,67 @@ def test_an_edit_in_the_panel_is_kept_when_another_journey_changes_on_disk(sessi
     watch(session, path, file_of(WELCOME, other.replace("2 days", "4 days")))
     assert session.get(Journey, "welcome").draft_text == "welcome: being written"
     assert "4 days" in session.get(Journey, "second").draft_text
+
+
+@pytest.fixture
+def yossi(session):
+    return create_user(session, "yossi@example.com", name="yossi", role="owner", by=None)[0]
+
+
+def test_what_is_written_after_publishing_outlives_the_file_that_publishing_wrote(session, path, yossi):
+    watch(session, path, file_of(WELCOME))
+    quicker, newest = WELCOME.replace("2 days", "1 day"), WELCOME.replace("2 days", "5 days")
+    publish(session, quicker)
+    operations.save_draft(session, "welcome", newest, by=yossi, now=NOW)
+    watch(session, path, file_of(quicker))
+    assert session.get(Journey, "welcome").draft_text == newest
+    assert open_issues(session) == {}
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_draft_is_kept_when_the_file_changes_too_and_a_person_chooses(session, path, yossi, is_live):
+    watch(session, path, file_of(WELCOME))
+    if is_live:
+        publish(session)
+    ours, theirs = WELCOME.replace("2 days", "5 days"), WELCOME.replace("2 days", "9 days")
+    operations.save_draft(session, "welcome", ours, by=yossi, now=NOW)
+    watch(session, path, file_of(theirs))
+    journey = session.get(Journey, "welcome")
+    assert journey.draft_text == ours
+    assert [(issue.code, issue.journey_id) for issue in open_issues(session).values()] == [
+        ("draft_and_file", "welcome")
+    ]
+    assert operations.drop_draft(session, journey, file_of(theirs)) == theirs
+    assert (journey.draft_text, open_issues(session)) == (theirs, {})
+    watch(session, path, file_of(theirs.replace("9 days", "8 days")))
+    assert "8 days" in journey.draft_text
+
+
+def test_publishing_a_draft_over_the_file_settles_that_both_were_changed(session, path, yossi):
+    publish(session)
+    ours = WELCOME.replace("2 days", "5 days")
+    operations.save_draft(session, "welcome", ours, by=yossi, now=NOW)
+    watch(session, path, file_of(WELCOME.replace("2 days", "9 days")))
+    assert len(open_issues(session)) == 1
+    publish(session, ours)
+    assert open_issues(session) == {}
+
+
+def test_a_file_that_goes_back_to_what_runs_leaves_the_draft_alone(session, path, yossi):
+    publish(session)
+    ours = WELCOME.replace("2 days", "5 days")
+    operations.save_draft(session, "welcome", ours, by=yossi, now=NOW)
+    watch(session, path, file_of(WELCOME.replace("2 days", "9 days")))
+    watch(session, path, file_of(WELCOME))
+    assert session.get(Journey, "welcome").draft_text == ours
+    assert open_issues(session) == {}
+
+
+def test_a_draft_of_a_journey_that_is_nowhere_else_is_gone_when_it_is_thrown_away(session, yossi):
+    journey = operations.save_draft(session, "welcome", WELCOME, by=yossi, now=NOW)
+    assert operations.drop_draft(session, journey, DEFAULTS) is None
+    session.flush()
+    assert session.get(Journey, "welcome") is None
 
 
 def test_changed_defaults_leave_something_to_publish(session, path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -33,6 +34,11 @@ def published(app, path):
         )
         assert start_by_hand(session, contact_id, "win_back").code == "entered"
     return contact_id
+
+
+def plain(page):
+    """The words of a page, without markup and isolates."""
+    return " ".join(re.sub("[\u2066-\u2069]", "", html.unescape(re.sub("<[^>]+>", "", page))).split())
 
 
 def state(stored, journey_id="win_back"):
@@ -155,6 +161,25 @@ def test_throwing_a_draft_away_asks_and_leaves_what_runs(logged_in, stored, publ
     assert (journey.draft_text, journey.state) == (None, "live")
     assert stored.query(Enrolment).count() == 1
     stored.rollback()
+
+
+def test_a_file_changed_beside_a_draft_is_told_and_taken_when_the_draft_goes(logged_in, stored, published, path):
+    person = logged_in()
+    text = WIN_BACK.replace("1 week", "5 days").replace("\n  ", "\n").removeprefix("  ")
+    page = person.text("/admin/journeys/win_back/edit")
+    assert person.post("/admin/journeys/win_back/edit", page=page, text=text, do="save").status_code < 400
+    path.write_text(FILE.replace("1 week", "9 days"), encoding="utf-8")
+    person.post("/admin/journeys/read-file")
+    journey = stored.get(Journey, "win_back", populate_existing=True)
+    assert "5 days" in journey.draft_text
+    stored.rollback()
+    assert "was changed in journeys.yaml, and it has a draft" in plain(person.text("/admin/issues/"))
+    assert "was changed in journeys.yaml as well" in person.text("/admin/journeys/win_back/publish")
+    person.post("/admin/journeys/win_back/drop-draft", confirmed="1")
+    assert "The draft now says what journeys.yaml says" in person.text("/admin/journeys/win_back/edit")
+    assert "9 days" in stored.get(Journey, "win_back", populate_existing=True).draft_text
+    stored.rollback()
+    assert "was changed in journeys.yaml" not in plain(person.text("/admin/issues/"))
 
 
 @pytest.mark.databases("sqlite")

@@ -29,6 +29,7 @@ from panel.web.issues import issue_words
 ABOUT_JOURNEY = (
     "review_due",
     "journey_vanished",
+    "draft_and_file",
     "held_calendar",
     "hours_never_open",
     "schedule_missed",

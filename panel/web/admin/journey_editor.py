@@ -18,6 +18,7 @@ from panel.contacts.models import ContactList
 from panel.db import db
 from panel.errors import UserError
 from panel.i18n import N_, current_language, gettext
+from panel.issues.operations import is_open
 from panel.journeys import operations
 from panel.journeys.engine.splits import thrown_away
 from panel.journeys.file import JourneysFile, journey_text, read_file, self_contained, sha256_of, write_journey
@@ -190,6 +191,7 @@ class EditorPages:
             is_other_text=is_other_text,
             is_conflict=request.method == "POST" and request.form.get("own_sha256", "") != own_sha256,
             file_lines=diffs.diff(own, text),
+            file_was_changed=request.method == "GET" and is_open(session, operations.both_changed(journey_id)),
             note=request.form.get("note", ""),
         ), (409 if request.method == "POST" else 200)
 

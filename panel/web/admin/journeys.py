@@ -205,11 +205,11 @@ class JourneysView(EditorPages, PanelView):
         )
         if page := ask_first(question, button=gettext("Throw away"), more=more):
             return page
-        if live is not None:
-            operations.save_draft(session, journey_id, live, by=current_user)
-        else:
-            session.delete(journey)
+        left = operations.drop_draft(session, journey, read_file(journeys_path()).text)
         session.commit()
+        if left is not None and left != live:
+            flash(gettext("The draft now says what journeys.yaml says."), "success")
+            return redirect(url_for(".edit", journey_id=journey_id), 303)
         target = url_for(".journey", journey_id=journey_id) if live is not None else url_for(".index")
         return redirect(target, 303)
 
