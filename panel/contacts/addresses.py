@@ -25,6 +25,7 @@ _LOCAL = re.compile(r"[a-z0-9_-]+(?:[.+][a-z0-9_-]+)*\Z")
 _SPECIAL = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 _SPECIAL_ENDINGS = frozenset(name.rsplit(".", 1)[-1] for name in _SPECIAL)
 _DOTLESS_PROVIDERS = frozenset({"gmail.com", "googlemail.com"})
+_DOTLESS_ENDINGS = tuple(f"@{name}" for name in _DOTLESS_PROVIDERS)
 _PHONE_FILLING = re.compile(r"[\s().\-/\u2010-\u2015\u2212]+")
 
 
@@ -187,5 +188,7 @@ def suppression_key(address: str) -> str:
 
 def plain_mailbox(address: str | None) -> str | None:
     """The plain spelling of an address that is another spelling of the same mailbox; None when it is plain itself."""
-    key = suppression_key(address or "")
-    return key if key != (address or "") else None
+    if address is None or ("+" not in address and not address.endswith(_DOTLESS_ENDINGS)):
+        return None  # nearly everybody's
+    key = suppression_key(address)
+    return key if key != address else None
