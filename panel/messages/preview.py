@@ -20,6 +20,7 @@ from panel.messages.models import Message
 from panel.messages.rendering import NotRendered, Renderer
 from panel.messages.safe_html import frame, image_addresses, safe_html, safe_styles
 from panel.messages.showing.presentation import presentation
+from panel.plugin_manager.shapes import unlike
 from panel.sdk.channels import Channel, Preview, Shown, Slot, TemplateContent, digest
 from panel.sdk.merge import TemplateError
 
@@ -30,6 +31,7 @@ TEMPLATE_ERRORS = {
     "field_in_code": N_("[[%(field)s]] stands inside %(where)s, where no value can be written safely"),
     "field_in_host": N_("[[%(field)s]] stands where the address of a link begins; write the beginning out"),
     "sms_without_text": N_("This template has no text for an SMS"),
+    "channel_failed": N_("The channel %(channel)s cannot write this text: %(detail)s"),
     "html_unreadable": N_("The HTML cannot be read: %(detail)s"),
 }
 
@@ -99,7 +101,7 @@ def as_sent(session: Session, message: Message, channel: Channel | None, own_bas
         raise UserError(
             "content_broken", N_("What is stored of this message is damaged: its parts do not fit.")
         ) from None
-    shown = _taken_apart(channel, payload, message.subject or "")
+    shown = taken_apart(channel, payload, message.subject or "")
     language = message.language or language_of(TemplateContent(shown.subject, shown.html, shown.text))
     proven = message.content_sha256 is not None and digest(payload) == message.content_sha256
     targets = {
@@ -107,7 +109,7 @@ def as_sent(session: Session, message: Message, channel: Channel | None, own_bas
         for slot, value in zip(skeleton.slots, values, strict=True)
         if (number := _link_number(slot)) is not None and number < len(skeleton.links)
     }
-    common = _taken_apart(channel, skeleton.fill([_BLANK] * len(values)), "")
+    common = taken_apart(channel, skeleton.fill([_BLANK] * len(values)), "")
     kind = presentation(channel, shown)
     return AsSent(message, payload, proven, shown, language, skeleton.links, own_base, kind, targets, common)
 
@@ -115,12 +117,15 @@ def as_sent(session: Session, message: Message, channel: Channel | None, own_bas
 _BLANK = b"0nobody0"  # stands for every value where only what all contacts got matters
 
 
-def _taken_apart(channel: Channel | None, payload: bytes, subject: str) -> Shown:
+def taken_apart(channel: Channel | None, payload: bytes, subject: str) -> Shown:
     """What the channel makes of its own bytes; its text alone when the channel is gone or stumbles over them."""
     if channel is not None:
         try:
-            return channel.show(payload)
-        except Exception:  # a plugin's code: whatever it raises, the message is still shown
+            shown = channel.show(payload)
+            if fault := unlike(shown, Shown):
+                raise TypeError(fault)
+            return shown
+        except (Exception, SystemExit):  # a plugin's code: whatever it raises, the message is still shown
             logger.exception("the channel %s could not take a stored message apart", channel.name)
     return Shown(subject, "", payload.decode("utf-8", "replace"))
 
@@ -201,10 +206,16 @@ def preview_template(
         "id": 0, "contact_id": person.id, "channel": channel.name, "purpose": purpose, "our_message_id": "preview@nava",
         "rules": {"if_missing": "blank", "values": dict(given or {})}, "language": None,
     }  # fmt: skip
-    result = renderer.fill(row, compiled, channel, person, _sample_address(channel, person))
+    try:
+        result = renderer.fill(row, compiled, channel, person, _sample_address(channel, person))
+    except (Exception, SystemExit) as error:  # a plugin's code: whatever it raises, the page goes on and says so
+        logger.exception("the channel %s could not write a preview", channel.name)
+        said = {"channel": channel.name, "detail": f"{type(error).__name__}: {error}"[:300]}
+        wrong = Problem("channel_failed", TEMPLATE_ERRORS["channel_failed"], said)
+        return TemplatePreview(None, content.language, [*problems, wrong])
     if isinstance(result, NotRendered):
         return TemplatePreview(None, content.language, [*problems, Problem(result.code, result.detail)])
-    return TemplatePreview(channel.show(result.payload), content.language, problems)
+    return TemplatePreview(taken_apart(channel, result.payload, content.subject), content.language, problems)
 
 
 def _sample_address(channel: Channel, person: facts.Person) -> str:

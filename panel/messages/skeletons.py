@@ -18,7 +18,7 @@ from panel.contacts.sets import among
 from panel.db import connection_of
 from panel.messages.models import Skeleton as Row
 from panel.sdk.channels import Channel, Skeleton, Slot, TemplateContent
-from panel.sdk.merge import FIELD
+from panel.sdk.merge import FIELD, TemplateError
 
 _LENGTH = struct.Struct(">I")
 _KEPT = 512  # compiled forms a process keeps
@@ -99,6 +99,16 @@ def _step(slot: Slot) -> Step:
     return Step(kind, name, default if bar else None, slot.coding)
 
 
+def _is_sound(skeleton: object) -> bool:
+    return (
+        isinstance(skeleton, Skeleton)
+        and len(skeleton.segments) == len(skeleton.slots) + 1
+        and all(isinstance(one, bytes) for one in skeleton.segments)
+        and all(isinstance(one, Slot) for one in skeleton.slots)
+        and all(isinstance(one, str) for one in skeleton.links)
+    )
+
+
 _compiled: dict[tuple[int, str, TemplateContent], tuple[Channel, Compiled]] = {}
 
 
@@ -108,12 +118,21 @@ def compile_cached(channel: Channel, content: TemplateContent) -> Compiled:
     A channel whose compiled form depends on its settings (the sender's name, a signature) says so by a method
     `fingerprint() -> str`; a changed fingerprint compiles anew. Raises `TemplateError`.
     """
-    fingerprint = getattr(channel, "fingerprint", None)
-    place = (id(channel), fingerprint() if fingerprint else "", content)
-    found = _compiled.get(place)
-    if found is not None and found[0] is channel:
-        return found[1]
-    compiled = Compiled(channel.compile(content), channel.name, content)
+    try:
+        fingerprint = getattr(channel, "fingerprint", None)
+        place = (id(channel), fingerprint() if fingerprint else "", content)
+        found = _compiled.get(place)
+        if found is not None and found[0] is channel:
+            return found[1]
+        skeleton = channel.compile(content)
+        if not _is_sound(skeleton):
+            raise TypeError(f"{type(skeleton).__name__} is no compiled text")
+    except TemplateError:
+        raise
+    except (Exception, SystemExit) as error:
+        detail = f"{type(error).__name__}: {error}"[:300]
+        raise TemplateError("channel_failed", channel=channel.name, detail=detail) from error
+    compiled = Compiled(skeleton, channel.name, content)
     while len(_compiled) >= _KEPT:
         _compiled.pop(next(iter(_compiled)))
     _compiled[place] = (channel, compiled)

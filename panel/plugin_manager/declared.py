@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from panel.errors import UserError
 from panel.i18n import N_
-from panel.sdk.channels import Channel, ChannelFacts
+from panel.plugin_manager.shapes import first_fault, fits, too_long
+from panel.sdk.channels import AddressKind, Channel, ChannelFacts, Preview
 from panel.sdk.declarations import ActionType, Blueprint, ConditionType
 from panel.sdk.events import EventType
 from panel.sdk.holidays import HolidayCalendar
@@ -18,6 +20,7 @@ from panel.sdk.web import PluginPage, Service, Webhook
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 SLUG = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 CHANNEL_PARTS = ("name", "label", "icon", "address_kind", "facts", "compile", "encode", "send", "lookup", "show")
+CHANNEL_CALLS = ("compile", "encode", "send", "lookup", "show")
 CHANNEL_NAME_LENGTH = 20  # as wide as its column in the ledger
 
 T = TypeVar("T")
@@ -30,6 +33,8 @@ def check_settings(plugin_id: str, declared: Iterable[object]) -> tuple[SettingF
     for field in fields:
         if field.shown_if is not None and field.shown_if[0] not in known:
             raise _wrong(plugin_id, field.name, f'shown_if names "{field.shown_if[0]}", which is not a setting')
+        if not (field.default is None or isinstance(field.default, str | int | float | Mapping)):
+            raise _wrong(plugin_id, field.name, f"a default that cannot be stored: {type(field.default).__name__}")
         if field.kind == "choice" and not field.choices:
             raise _wrong(plugin_id, field.name, "a choice without choices")
     return fields
@@ -52,11 +57,33 @@ def check_channels(plugin_id: str, declared: Iterable[object]) -> tuple[Channel,
         channel: Channel = one  # type: ignore[assignment]
         if not isinstance(channel.facts, ChannelFacts):
             raise _wrong(plugin_id, type(one).__name__, '"facts" must be ChannelFacts')
+        if fault := _fault_of_channel(channel):
+            raise _wrong(plugin_id, str(channel.name)[:60], fault)
         if len(channel.name) > CHANNEL_NAME_LENGTH:
             raise _wrong(plugin_id, channel.name, f"a channel's name has at most {CHANNEL_NAME_LENGTH} letters")
         channels.append(channel)
     _names(plugin_id, channels, lambda channel: channel.name, NAME)
     return tuple(channels)
+
+
+def _fault_of_channel(channel: Channel) -> str | None:
+    for part in ("name", "label", "icon"):
+        value = getattr(channel, part)
+        if not isinstance(value, str) or too_long(part, value):
+            return f'"{part}" must be a short text'
+    if not fits(channel.address_kind, AddressKind):
+        return '"address_kind" must be email, phone, postal or contact'
+    if not fits(getattr(channel, "preview", "mail"), Preview):
+        return '"preview" must be mail, bubble, page or card'
+    for part in CHANNEL_CALLS:
+        if not callable(getattr(channel, part)):
+            return f'"{part}" must be a function'
+    facts = channel.facts
+    if fault := first_fault(facts):
+        return f'"facts": {fault}'
+    if facts.batch_size < 1 or facts.timeout <= timedelta(0) or (facts.rate is not None and facts.rate <= 0):
+        return '"facts": batch_size, timeout and rate must be more than nothing'
+    return None
 
 
 def check_conditions(plugin_id: str, declared: Iterable[object]) -> dict[str, ConditionType]:
@@ -89,8 +116,14 @@ def check_webhooks(plugin_id: str, declared: Iterable[object]) -> tuple[Webhook,
     return webhooks
 
 
-def check_pages(plugin_id: str, declared: Iterable[object]) -> tuple[PluginPage, ...]:
+def check_pages(
+    plugin_id: str, declared: Iterable[object], rights: Collection[str] | None = None
+) -> tuple[PluginPage, ...]:
+    """`rights` are those there are: a page under a right that nobody can have would break every menu."""
     pages = _all(plugin_id, "register_pages", declared, PluginPage)
+    for page in pages:
+        if rights is not None and page.action not in rights:
+            raise _wrong(plugin_id, page.name, f'there is no right "{page.action}"')
     _names(plugin_id, pages, lambda page: page.name, SLUG)
     return pages
 
@@ -100,6 +133,8 @@ def _all(plugin_id: str, hook: str, declared: Iterable[object], kind: type[T]) -
     for one in declared:
         if not isinstance(one, kind):
             raise _wrong(plugin_id, hook, f"{type(one).__name__} instead of {kind.__name__}")
+        if fault := first_fault(one):
+            raise _wrong(plugin_id, str(getattr(one, "name", hook))[:60], fault)
         found.append(one)
     return tuple(found)
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from panel.db import db, reading
 from panel.errors import Problem, UserError
 from panel.i18n import N_
+from panel.issues.models import Issue
 from panel.issues.operations import raise_issue, resolve_issue
 from panel.plugin_manager import declared
 from panel.plugin_manager.loader import (
@@ -117,10 +118,12 @@ class PluginManager:
         secrets: Secrets,
         contexts: Callable[[PluginManager, str], PluginContext],
         learn: Callable[[EventType], None] = lambda event_type: None,
+        rights: Collection[str] | None = None,
     ) -> None:
         self.secrets = secrets
         self._find = find
         self._learn = learn
+        self._rights = rights
         self._contexts: dict[str, PluginContext] = {}
         self._make_context = contexts
         self._registry = new_registry()
@@ -129,6 +132,8 @@ class PluginManager:
         self._picture = _Picture()
         self._lock = threading.RLock()
         self._troubles: dict[str, Problem] = {}
+        self._well: dict[tuple[str, str], None] = {}
+        self._fine: set[tuple[str, str]] = set()
         self._checked_at = float("-inf")
         self._painting = False
         self._look()
@@ -227,6 +232,8 @@ class PluginManager:
     def note_failure(self, plugin_id: str, what: str, error: BaseException) -> None:
         """Log a plugin's failure and keep it for `flush_issues`; safe inside any transaction."""
         log.error("plugin %s failed in %s", plugin_id, what, exc_info=error)
+        self._fine.discard((plugin_id, what))
+        self._well.pop((plugin_id, what), None)
         plugin = self._plugins.get(plugin_id)
         detail = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         self._troubles[f"plugin:{plugin_id}:{what}"] = Problem(
@@ -234,6 +241,15 @@ class PluginManager:
             N_("The plugin %(plugin)s failed (%(hook)s): %(detail)s"),
             {"plugin": plugin_id, "hook": what, "detail": detail + place(error, plugin.folder if plugin else None)},
         )
+
+    def note_success(self, plugin_id: str, what: str) -> bool:
+        """What may have failed before works: `flush_issues` closes its issue. True when there may be one, as far as
+        this process knows."""
+        if (plugin_id, what) in self._fine:
+            return False
+        self._troubles.pop(f"plugin:{plugin_id}:{what}", None)
+        self._well[plugin_id, what] = None
+        return True
 
     # Keeping up
 
@@ -258,11 +274,26 @@ class PluginManager:
                 raise_issue(
                     session, key, code=info.problem.code, sentence=info.problem.sentence, params=info.problem.params
                 )
-            elif info.problem is None:
+            else:
                 resolve_issue(session, key)
+        while self._well:
+            (plugin_id, what), _ = self._well.popitem()
+            resolve_issue(session, f"plugin:{plugin_id}:{what}")
+            self._fine.add((plugin_id, what))
         while self._troubles:
             key, problem = self._troubles.popitem()
             raise_issue(session, key, code=problem.code, sentence=problem.sentence, params=problem.params)
+        self._close_of_those_gone(session)
+
+    def _close_of_those_gone(self, session: Session) -> None:
+        """Nobody can mend, and nobody waits for, what a plugin did wrong that is off or no longer here. What it did not
+        erase it still keeps: that stays open."""
+        here = {info.id for info in self._now().loaded if info.enabled}
+        query = select(Issue).where(Issue.state == "open", Issue.code.startswith("plugin_", autoescape=True))
+        for issue in session.scalars(query).all():
+            plugin_id = issue.params.get("plugin") or issue.key.split(":")[1]
+            if issue.code != "plugin_erase_failed" and issue.key.startswith("plugin:") and plugin_id not in here:
+                issue.state = "resolved"
 
     def _now(self) -> _Picture:
         if self._picture.version is None or self._is_stale():
@@ -392,10 +423,12 @@ class PluginManager:
                 declared.check_holidays(plugin_id, answers("register_holidays")),
                 declared.check_services(plugin_id, answers("register_services")),
                 declared.check_webhooks(plugin_id, answers("register_webhooks")),
-                declared.check_pages(plugin_id, answers("register_pages")),
+                declared.check_pages(plugin_id, answers("register_pages"), self._rights),
             )
         except (Exception, SystemExit) as error:
-            log.error("plugin %s is set aside", plugin_id, exc_info=error)
+            # What the panel itself refused is said in full by its sentence; a traceback is for faults of the code.
+            told = error.problem.words("en") if isinstance(error, UserError) else ""
+            log.error("plugin %s is set aside: %s", plugin_id, told, exc_info=None if told else error)
             return Offer(stamp, problem=problem_of(plugin_id, error, self._plugins[plugin_id].folder))
 
     def _note_lost(self, plugin_id: str, lost: Sequence[str]) -> None:

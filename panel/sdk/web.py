@@ -22,7 +22,7 @@ class Request:
 @dataclass(frozen=True)
 class Response:
     body: bytes | str = b""
-    status: int = 200
+    status: int = 200  # 100 to 599
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
 

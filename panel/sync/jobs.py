@@ -127,7 +127,8 @@ def _failed(plugin_id: str, state: str, detail: str, every: timedelta, after: ti
     with writing() as session:
         row = state_for_update(session, plugin_id)
         times = int(_sync(row.health or {}).get("failed", 0)) + 1
-        pause = after if after is not None else min(every * 2 ** min(times, 20), LONGEST_PAUSE)
+        given = after if isinstance(after, timedelta) and after >= timedelta(0) else LONGEST_PAUSE
+        pause = min(given if after is not None else every * 2 ** min(times, 20), LONGEST_PAUSE)
         set_health(session, plugin_id, state, detail, sync={"failed": times, "due_at": (now + pause).isoformat()})
 
 

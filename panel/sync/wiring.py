@@ -9,6 +9,7 @@ from pathlib import Path
 from panel.plugin_manager import manager, sources
 from panel.plugin_manager.manager import PluginManager
 from panel.plugin_manager.secrets import Secrets
+from panel.staff import rules
 from panel.sync.context import PanelContext
 from panel.timeline.registry import types
 
@@ -25,6 +26,7 @@ def install_plugins(
         Secrets(secret),
         lambda one, plugin_id: PanelContext(one, plugin_id, instance, public_url),
         learn=types.learn,
+        rights=rules.ACTIONS,
     )
     manager.install(plugins)
     return plugins

@@ -103,7 +103,7 @@ def send_due(now: datetime) -> int:
             continue
         except (TryLater, Misconfigured) as error:
             result = Deferred(str(error))
-        except Exception as error:  # the plugin's own bug, or ours: it may have gone out
+        except (Exception, SystemExit) as error:  # the plugin's own bug, or ours: it may have gone out
             result = Unknown(f"{type(error).__name__}: {error}")
         with writing() as session:
             sent += _note(session, letter, result, now)

@@ -13,6 +13,7 @@ from flask import Flask
 from panel.plugin_manager import sources
 from panel.plugin_manager.manager import PluginManager, install
 from panel.plugin_manager.secrets import Secrets
+from panel.staff import rules
 
 HEAD = "from panel.hookspecs import hookimpl\n"
 GOOD = """
@@ -72,6 +73,7 @@ def make_manager(app: Flask, tmp_path: Path) -> Callable[[], PluginManager]:
             lambda: sources.discover(tmp_path / "instance", product=product),
             Secrets("the instance's secret"),
             Context,  # type: ignore[arg-type]
+            rights=rules.ACTIONS,
         )
         install(manager)
         return manager

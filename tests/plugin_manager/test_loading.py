@@ -66,6 +66,42 @@ BROKEN = {
         "plugin_declaration",
         "../x",
     ),
+    "page without a label": (
+        "from panel.sdk.web import PluginPage\n"
+        "@hookimpl\ndef register_pages(ctx):\n    return [PluginPage('x', None, lambda r: '')]\n",
+        "plugin_declaration",
+        '"label" is None instead of str',
+    ),
+    "page under a right that is not there": (
+        "from panel.sdk.web import PluginPage\n"
+        "@hookimpl\ndef register_pages(ctx):\n    return [PluginPage('x', 'X', lambda r: '', action='no.such')]\n",
+        "plugin_declaration",
+        'there is no right "no.such"',
+    ),
+    "event type with a field that is none": (
+        "from panel.sdk.events import EventType\n"
+        "@hookimpl\ndef register_event_types():\n    return [EventType('bad.x', 'x', 'x', fields=[5])]\n",
+        "plugin_declaration",
+        '"fields" has 5 in it',
+    ),
+    "condition without a function": (
+        "from panel.sdk.declarations import ConditionType\n"
+        "@hookimpl\ndef register_conditions(ctx):\n    return [ConditionType('c', 'L', 's', None)]\n",
+        "plugin_declaration",
+        '"test" is None instead of callable',
+    ),
+    "label of a megabyte": (
+        "from panel.sdk.settings import SettingField\n"
+        "@hookimpl\ndef register_settings():\n    return [SettingField('a', 'x' * 1_000_000)]\n",
+        "plugin_declaration",
+        '"label" has more than 200 letters',
+    ),
+    "default that cannot be stored": (
+        "from panel.sdk.settings import SettingField\n"
+        "@hookimpl\ndef register_settings():\n    return [SettingField('a', 'A', default=object())]\n",
+        "plugin_declaration",
+        "a default that cannot be stored",
+    ),
     "hook that exits": (
         "@hookimpl\ndef register_channels(ctx):\n    raise SystemExit\n",
         "plugin_failed",
@@ -180,7 +216,7 @@ class Pigeon:
     icon = "feather"
     address_kind = "postal"
     facts = ChannelFacts()
-    compile = encode = send = lookup = show = None
+    compile = encode = send = lookup = show = lambda self, *given: None
 
 @hookimpl
 def register_channels(ctx):
@@ -267,3 +303,37 @@ class TestInstalledPackages:
         (tmp_path / "site" / "nava_boxed3" / "plugin.yaml").unlink()
         (info,) = make_manager().loaded
         assert info.problem.code == "plugin_without_manifest"
+
+
+ODD_CHANNEL = """
+from panel.sdk.channels import ChannelFacts
+
+class Pigeon:
+    name, label, icon, address_kind, facts = "pigeon", "Pigeon", "feather", "postal", ChannelFacts()
+    compile = encode = send = lookup = show = lambda self, *given: None
+    {odd}
+
+@hookimpl
+def register_channels(ctx):
+    return [Pigeon()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("name = None", '"name" must be a short text'),
+        ("label = 5", '"label" must be a short text'),
+        ('address_kind = "pigeon"', '"address_kind" must be'),
+        ("send = None", '"send" must be a function'),
+        ('facts = ChannelFacts(rate="fast")', '"rate" is "fast" instead of float or None'),
+        ("facts = ChannelFacts(timeout=None)", '"timeout" is None instead of timedelta'),
+        ("facts = ChannelFacts(batch_size=0)", "must be more than nothing"),
+        ('preview = "hologram"', '"preview" must be'),
+    ],
+)
+def test_a_channel_whose_parts_do_not_fit_is_set_aside(odd, words, write_plugin, make_manager):
+    write_plugin("bad", ODD_CHANNEL.replace("{odd}", odd))
+    manager = make_manager()
+    assert words in manager.get("bad").problem.words("en")
+    assert not manager.channels()

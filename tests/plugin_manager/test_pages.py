@@ -10,18 +10,25 @@ from sqlalchemy import select
 
 from panel import clock
 from panel.contacts.operations import create_contact
-from panel.db import writing
+from panel.db import reading, writing
+from panel.issues.models import Issue
 from panel.journeys.models import Journey, JourneyVersion
 from panel.plugin_manager import manager
 from panel.plugin_manager.models import PluginState
 from panel.plugin_manager.operations import set_enabled, set_health
 from panel.sdk.channels import ChannelFacts
 from panel.sdk.context import NewContact, Record
-from panel.sdk.web import Response, Webhook
+from panel.sdk.settings import CheckStep
+from panel.sdk.web import PluginPage, Response, Webhook
 from panel.staff.rules import RoleName
 from tests.web.conftest import logged_in, make_user  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.databases("sqlite")
+
+
+def open_issues():
+    with reading() as session:
+        return list(session.scalars(select(Issue.key).where(Issue.state == "open")))
 
 
 @pytest.fixture
@@ -229,6 +236,34 @@ class TestHooks:
         assert "canary" not in response.text
         assert "webhook x" in caplog.text
 
+    @pytest.mark.parametrize(
+        "answer",
+        [None, "text", Response(status="abc"), Response(5), Response(headers=None)],
+    )
+    def test_an_answer_that_cannot_be_given_is_the_plugins_fault_and_told(self, answers, client, answer):
+        answers(lambda request: answer)
+        assert client.post("/hooks/sms/x").status_code == 500
+        assert open_issues() == ["plugin:sms:webhook x"]
+
+    def test_what_failed_is_an_issue_until_it_works_again(self, answers, client):
+        answers(lambda request: 1 / 0)
+        client.post("/hooks/sms/x")
+        assert open_issues() == ["plugin:sms:webhook x"]
+        answers(lambda request: Response("ok"))
+        client.post("/hooks/sms/x")
+        assert open_issues() == []
+
+    def test_nobody_has_to_mend_a_plugin_that_is_off(self, answers, client, app):
+        answers(lambda request: 1 / 0)
+        client.post("/hooks/sms/x")
+        with writing() as session:
+            set_enabled(session, "sms", False)
+        with writing() as session:
+            plugins = manager.current()
+            plugins.refresh_if_changed(session)
+            plugins.flush_issues(session)
+        assert open_issues() == []
+
     def test_a_switched_off_plugin_has_no_hooks(self, client, app):
         with writing() as session:
             set_enabled(session, "sms", False)
@@ -236,8 +271,6 @@ class TestHooks:
 
 
 def test_a_page_that_fails_is_framed_by_an_apology(owner, app, monkeypatch, caplog):
-    from panel.sdk.web import PluginPage
-
     def fail(request):
         raise RuntimeError("canary-detail")
 
@@ -252,9 +285,27 @@ def test_a_page_that_fails_is_framed_by_an_apology(owner, app, monkeypatch, capl
     assert "page phone" in caplog.text
 
 
-def test_a_plugin_does_not_see_the_session_of_its_reader(owner, app, monkeypatch):
-    from panel.sdk.web import PluginPage
+@pytest.mark.parametrize("odd", [None, 5, b"bytes", object()])
+def test_a_page_that_is_no_text_is_framed_by_an_apology_and_told(owner, monkeypatch, odd):
+    page = PluginPage("phone", "Phone", lambda request: odd, lambda request: odd or 7)
+    monkeypatch.setattr(manager.PluginManager, "pages", lambda self: {("sms", "phone"): page})
+    response = owner.get("/plugins/sms/phone")
+    assert (response.status_code, "The fault is noted" in response.text) == (500, True)
+    assert owner.post("/plugins/sms/phone", x="1").status_code == 500
+    assert open_issues() == ["plugin:sms:page phone"]
 
+
+@pytest.mark.parametrize(
+    "steps", [[5], 7, [CheckStep("Name", False, None)], [CheckStep("Name", False, "%(a)s", params={"b": 1})]]
+)
+def test_a_test_of_the_connection_that_says_nonsense_is_shown_as_the_plugins_fault(owner, monkeypatch, steps):
+    monkeypatch.setattr(manager.PluginManager, "invoke", lambda self, *names, **given: steps)
+    page = owner.post("/admin/plugins/sms/settings", do="test", provider="phone")
+    assert (page.status_code, "This is a fault of the plugin." in page.text) == (200, True)
+    assert open_issues() == ["plugin:sms:test_connection"]
+
+
+def test_a_plugin_does_not_see_the_session_of_its_reader(owner, app, monkeypatch):
     seen = []
     form = "<form method=post></form><form></form>"
     page = PluginPage("phone", "Phone", lambda request: seen.append(request) or form)

@@ -23,7 +23,7 @@ class Pigeon:
     icon = "feather"
     address_kind = "postal"
     facts = ChannelFacts()
-    compile = encode = send = lookup = show = None
+    compile = encode = send = lookup = show = lambda self, *given: None
 
     def __init__(self, settings):
         self.coop = settings["coop"]

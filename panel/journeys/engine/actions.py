@@ -22,6 +22,7 @@ from panel.issues.operations import raise_issue, resolve_issue
 from panel.journeys.engine import crash
 from panel.journeys.engine.checks import Decision, decide_calls, lock_contacts
 from panel.journeys.engine.claiming import Claimed, claim
+from panel.journeys.engine.handing_over import deferred
 from panel.journeys.engine.marking import WIRE_LEASE, not_now
 from panel.journeys.engine.persisting import persist
 from panel.journeys.engine.results import store_results
@@ -107,11 +108,11 @@ def _call(action: ActionType, key: str, contact_id: int, settings: Mapping[str, 
     try:
         action.perform(key, contact_id, settings)
     except TryLater as error:
-        return Deferred(error.reason, error.after)
+        return deferred(error.reason, error.after)
     except Misconfigured as error:
         return Deferred(str(error), MISCONFIGURED_PAUSE)
     except NeverDeliverable as error:
-        return Failed("failed_provider", error.detail)
+        return Failed("failed_provider", str(error.detail))
     except (Exception, SystemExit) as error:
         log.exception("the action %s failed", action.name)
         said = f"{type(error).__name__}: {error}"[:300]

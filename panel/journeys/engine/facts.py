@@ -172,10 +172,13 @@ def _checks(
             try:
                 with session.begin_nested():
                     unit = PanelUnit(session, name.partition(".")[0])
-                    found[key] = set(offered[name].test(unit, ids, condition.get("with") or {}))
+                    holds = offered[name].test(unit, ids, condition.get("with") or {})
+                if not isinstance(holds, set | frozenset) or not all(isinstance(one, int) for one in holds):
+                    raise TypeError(f"{type(holds).__name__} instead of a set of contacts")
+                found[key] = set(holds)
             except DBAPIError:
                 raise
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("the condition %s failed", name)
     return found
 

@@ -21,10 +21,13 @@ from panel.journeys.engine.rates import Line
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.wire import NotBegunError, WireJournal
 from panel.messages.models import Message
-from panel.sdk.channels import Channel, Deferred, Outgoing, Result, Unknown
+from panel.sdk.channels import Channel, Deferred, Failed, Outgoing, Result, Sent, Unknown
 from panel.sdk.errors import Misconfigured, TryLater
 
 log = logging.getLogger(__name__)
+FAILURES = ("failed_address", "failed_provider")
+LONGEST_PAUSE = timedelta(days=366)
+LONGEST_ID = 200  # as wide as its column in the ledger
 
 
 def expect(journal: WireJournal, going: Sequence[tuple[Claimed, Outgoing]], since: float) -> None:
@@ -74,8 +77,9 @@ def hand_over(
             journal.still_ours()
             given = list(channel.send(batch, journal))
         except TryLater as error:
-            trouble = Trouble(error.reason, error.after)
-            results += _nothing_left(batch, journal, Deferred(error.reason, error.after))
+            later = deferred(error.reason, error.after)
+            trouble = Trouble(later.detail, later.after)
+            results += _nothing_left(batch, journal, later)
         except Misconfigured as error:
             trouble = Trouble(str(error), timedelta(minutes=10), error.field)
             results += _nothing_left(batch, journal, Deferred(str(error), timedelta(minutes=10)))
@@ -91,10 +95,33 @@ def hand_over(
         else:
             given += [Unknown("no answer from the channel")] * (len(batch) - len(given))
             results += [
-                result if isinstance(result, Result) else journal.verdict(one, f"not a result: {result!r}"[:300])
+                storable(result)
+                if isinstance(result, Result)
+                else journal.verdict(one, f"not a result: {result!r}"[:300])
                 for one, result in zip(batch, given[: len(batch)], strict=True)
             ]
     return results, trouble
+
+
+def deferred(reason: object, after: object) -> Deferred:
+    """A plugin's wish to try later, in parts that the ledger can take."""
+    pause = after if isinstance(after, timedelta) and timedelta(0) <= after <= LONGEST_PAUSE else None
+    return Deferred(reason if isinstance(reason, str) else repr(reason)[:300], pause)
+
+
+def storable(result: Result) -> Result:
+    """A channel's answer with parts that the ledger can take: what kind of answer it is counts, whatever else a plugin
+    wrote into it. One that cannot be stored would take the answers of its whole batch with it."""
+    detail = result.detail if isinstance(result.detail, str) else repr(result.detail)[:300]
+    match result:
+        case Sent(provider_id=given):
+            number = given if isinstance(given, str) else str(given) if isinstance(given, int) else None
+            return Sent(number if number is None or len(number) <= LONGEST_ID else None, detail)
+        case Failed(code=code, suppress=suppress):
+            return Failed(code if code in FAILURES else "failed_provider", detail, suppress is True)
+        case Deferred(after=after):
+            return deferred(detail, after)
+    return Unknown(detail)
 
 
 def _nothing_left(batch: Sequence[Outgoing], journal: WireJournal, result: Deferred) -> list[Result]:

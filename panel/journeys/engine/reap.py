@@ -125,7 +125,7 @@ def _ask(row: Mapping[str, Any]) -> Result | None:
         return Deferred("handed over again under the same key", NO_PAUSE)
     try:
         answer = channel.lookup(row["our_message_id"])
-    except Exception:
+    except (Exception, SystemExit):
         log.exception("the channel %s could not look a message up", row["channel"])
         return None
     if answer == "sent":

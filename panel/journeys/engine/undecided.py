@@ -22,6 +22,7 @@ from panel.sync.freshness import stale_kinds
 from panel.timeline.registry import types
 
 LOOK_AGAIN = timedelta(minutes=15)
+A_TURN = timedelta(minutes=2)
 _STALE = N_("We have heard nothing from %(source)s for too long, so nobody can say that “%(what)s” has not happened. "
             "What depends on it waits. Look at the plugin.")  # fmt: skip
 _AWAY = N_("The condition “%(what)s” cannot be judged: its plugin is switched off or fails. What depends on it waits.")
@@ -50,6 +51,7 @@ def settle_undecided(session: Session, now: datetime) -> None:
         if issue.code == "source_stale":
             is_known_again = not stale_kinds(session, [what], now)
         else:
-            is_known_again = what in manager.current().conditions()
+            # Offered is not yet working: whoever waits asks again every LOOK_AGAIN, and would have told it anew.
+            is_known_again = what in manager.current().conditions() and issue.last_seen < now - LOOK_AGAIN - A_TURN
         if is_known_again:
             resolve_issue(session, issue.key)

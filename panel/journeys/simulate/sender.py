@@ -23,7 +23,7 @@ from panel.journeys.models import Journey
 from panel.journeys.simulate.installed import settings
 from panel.messages.facts import Person
 from panel.messages.models import Message
-from panel.messages.preview import PIXEL
+from panel.messages.preview import PIXEL, taken_apart
 from panel.messages.rendering import NotRendered, Rendered, Renderer
 from panel.messages.skeletons import Compiled
 from panel.plugin_manager import manager
@@ -122,7 +122,7 @@ def _send(
     )  # fmt: skip
     if shown is not None:
         offered = manager.current().channels()[channel]
-        shown |= {one.message_id: offered.show(one.payload) for one in going}
+        shown |= {one.message_id: taken_apart(offered, one.payload, one.subject) for one in going}
     store_results(session, channel, [(one.message_id, fate(claimed[one.message_id].row)) for one in going], now)
 
 

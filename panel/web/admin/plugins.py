@@ -31,6 +31,7 @@ from panel.plugin_manager import manager, operations
 from panel.plugin_manager.manager import PluginInfo
 from panel.plugin_manager.queries import health_of, states
 from panel.plugin_manager.settings import as_text, read_form
+from panel.plugin_manager.shapes import unlike
 from panel.sdk.settings import CheckStep, SettingField
 from panel.staff.audit import record_audit
 from panel.web import filters
@@ -39,9 +40,10 @@ from panel.web.admin.pages import PanelView
 from panel.web.admin.plugin_use import live_journeys
 from panel.web.forms import ask_first
 from panel.web.htmx import is_htmx
-from panel.web.public.hooks import leave_transaction, sdk_request
+from panel.web.public.hooks import leave_transaction, sdk_request, tell
 
 TEST_SECONDS = 30.0
+MOST_WORDS = 1_000  # what a plugin says after a post travels in a cookie
 _POSTS = re.compile(r"""<form\b[^>]*\bmethod=["']?post\b[^>]*>""", re.IGNORECASE)
 SOURCES = {
     "product": N_("Comes with Nava"),
@@ -191,6 +193,7 @@ class PluginsView(PanelView):
         values, problems = read_form(fields, _typed(fields), current)
         if request.form.get("do") == "test":
             steps = () if problems else self._test(plugin_id, values)
+            tell(plugins)
             if is_htmx():
                 return self.render("plugins/steps.html", steps=steps, problems=self._where(fields, problems))
             return self._form(info, values, problems, steps)
@@ -251,7 +254,11 @@ class PluginsView(PanelView):
                 ctx=plugins.context(plugin_id),
                 settings=dict(values),
             ).result(TEST_SECONDS)
-            return list(answer or ())
+            steps = list(answer or ())
+            if fault := next((wrong for one in steps if (wrong := unlike(one, CheckStep) or _unreadable(one))), None):
+                raise TypeError(f"a step of the test cannot be shown: {fault}")
+            plugins.note_success(plugin_id, "test_connection")
+            return steps
         except TooSlow:
             return [
                 CheckStep(
@@ -311,22 +318,38 @@ class PluginPagesView(PanelView):
         if page is None or info is None:
             abort(404)
         must(page.action)
-        asked = sdk_request()
+        if request.method == "POST" and page.post is None:
+            abort(405)
+        asked, what = sdk_request(), f"page {page_name}"
         leave_transaction()
         try:
             if request.method == "POST":
-                if page.post is None:
-                    abort(405)
-                if words := page.post(asked):
-                    flash(words, "info")
-                return redirect(request.full_path.rstrip("?"), 303)
-            fragment = page.render(asked)
+                words, fragment = (page.post or page.render)(asked), ""
+            else:
+                words, fragment = "", page.render(asked)
+            if not isinstance(fragment, str) or not isinstance(words, str | None):
+                raise TypeError(f"no text but {type(words or fragment).__name__} came back")
         except (Exception, SystemExit) as error:
-            if getattr(error, "code", None) == 405:
-                raise
-            plugins.note_failure(plugin_id, f"page {page_name}", error)
+            plugins.note_failure(plugin_id, what, error)
+            tell(plugins)
             return self.render("plugins/page.html", info=info, page=page, fragment=None), 500
+        if plugins.note_success(plugin_id, what):
+            tell(plugins)
+        if request.method == "POST":
+            if words:
+                flash(words[:MOST_WORDS], "info")
+            return redirect(request.full_path.rstrip("?"), 303)
         return self.render("plugins/page.html", info=info, page=page, fragment=_with_token(fragment))
+
+
+def _unreadable(step: CheckStep) -> str | None:
+    """Why the sentences of a step cannot be shown; None when they can."""
+    try:
+        for words in (step.detail, step.fix):
+            gettext(words, **step.params) if step.params else gettext(words)
+    except (KeyError, ValueError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _with_token(fragment: str) -> Markup:

@@ -113,7 +113,7 @@ class RestoreView(PanelView):
             try:
                 if channels[channel].lookup(number) == "sent":
                     sent.append(id_)
-            except Exception:  # a plugin's own fault: then nobody can say
+            except (Exception, SystemExit):  # a plugin's own fault: then nobody can say
                 log.exception("the channel %s could not look a message up", channel)
         count = restoring.providers_said(db.session(), sent, by=current_user, now=clock.now())
         db.session().commit()

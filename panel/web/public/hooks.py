@@ -8,10 +8,11 @@ from flask import Blueprint, Flask, Response, abort, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import MethodNotAllowed
 
-from panel.db import db
+from panel.db import db, writing
 from panel.errors import UserError
 from panel.i18n import current_language
 from panel.plugin_manager import manager
+from panel.plugin_manager.shapes import unlike
 from panel.sdk import web as sdk
 
 MAX_BODY = 10 * 1024 * 1024
@@ -55,15 +56,28 @@ def hook(plugin_id: str, name: str) -> ResponseReturnValue:
     if request.method not in webhook.methods:
         raise MethodNotAllowed(valid_methods=webhook.methods)
     asked = sdk_request()
+    what = f"webhook {name}"
     try:
         answer = webhook.handle(asked)
+        if fault := unlike(answer, sdk.Response):
+            raise TypeError(f"the answer cannot be used: {fault}")
+        response = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
     except UserError as error:
         return Response(error.words("en"), 400, mimetype="text/plain")
     except (Exception, SystemExit) as error:
         # Whoever called will come again after a 500; after a 200 the report would be gone.
-        plugins.note_failure(plugin_id, f"webhook {name}", error)
+        plugins.note_failure(plugin_id, what, error)
+        tell(plugins)
         return Response("the report could not be taken in", 500, mimetype="text/plain")
-    return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
+    if plugins.note_success(plugin_id, what):
+        tell(plugins)
+    return response
+
+
+def tell(plugins: manager.PluginManager) -> None:
+    """Write down as issues what a plugin did wrong in this process, and close those of what works again."""
+    with writing() as session:
+        plugins.flush_issues(session)
 
 
 def install(app: Flask) -> None:

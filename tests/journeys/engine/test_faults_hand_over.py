@@ -22,7 +22,7 @@ from panel.journeys.engine import deliver as delivering
 from panel.journeys.engine.deliver import deliver
 from panel.journeys.engine.reap import reap
 from panel.messages.models import Message
-from panel.sdk.channels import Outgoing, Result, Sent, Unknown, Wire
+from panel.sdk.channels import Deferred, Outgoing, Result, Sent, Unknown, Wire
 from panel.sdk.errors import Misconfigured, TryLater
 from panel.timeline.models import Event
 from panel.timeline.operations import record
@@ -266,8 +266,12 @@ def leave(error: BaseException) -> Callable[[], Any]:
         lambda: None,
         lambda: ["junk", 7, None],
         lambda: [],
+        lambda: [Sent(7, None), Sent("x" * 3_000_000, "x" * 3_000_000), Sent(object(), 5)],  # type: ignore[arg-type]
+        lambda: [Sent(), Deferred(None, "later"), Deferred("", timedelta.max)],  # type: ignore[arg-type]
+        lambda: [Sent(), Deferred("", timedelta(days=-9)), Unknown(None)],  # type: ignore[arg-type]
+        leave(TryLater(None, after="soon")),  # type: ignore[arg-type]
     ],
-    ids=["raises", "sys.exit", "hangs", "lies", "none", "junk", "nothing"],
+    ids=["raises", "sys.exit", "hangs", "lies", "none", "junk", "nothing", "odd yes", "odd pause", "past", "odd later"],
 )
 def test_r29_a_channel_that_misbehaves_hurts_nobody_but_itself(
     world: World, queued: Callable[[int], list[int]], how: Callable[[], Any], monkeypatch: pytest.MonkeyPatch

@@ -225,6 +225,34 @@ def test_a_plugin_that_fails_harms_nobody_else(world: World, monkeypatch: pytest
     world.work()
     assert {one.journey_id: one.status for one in world.runs()} == {"late": "active", "fine": "finished"}
     assert open_issues(world) == ["undecided:books.owes"]
+    for _ in range(6):
+        world.play(timedelta(minutes=10))
+        with writing() as session:
+            settle_undecided(session, world.now)
+        assert open_issues(world) == ["undecided:books.owes"], "as long as it fails somebody waits"
+    offer(monkeypatch, ConditionType("books.owes", "Owes", "owes", lambda unit, ids, settings: set(ids)))
+    world.play(timedelta(minutes=40))
+    with writing() as session:
+        settle_undecided(session, world.now)
+    assert open_issues(world) == []
+
+
+@pytest.mark.parametrize("nonsense", [None, True, "all", 7, [None], {"a": 1}, SystemExit(3)])
+def test_a_plugin_that_answers_nonsense_or_leaves_decides_nothing_about_anybody(
+    world: World, monkeypatch: pytest.MonkeyPatch, nonsense: Any
+) -> None:
+    def odd(unit: Unit, contact_ids: Sequence[int], settings: Mapping[str, Any]) -> Any:
+        if isinstance(nonsense, BaseException):
+            raise nonsense
+        return nonsense
+
+    offer(monkeypatch, ConditionType("books.owes", "Owes", "owes", odd))
+    world.publish(BALANCE)
+    world.event(world.contact(), "asked")
+    world.work()
+    assert [one.status for one in world.runs()] == ["active"]
+    assert world.trace() == []
+    assert open_issues(world) == ["undecided:books.owes"]
 
 
 def test_a_start_that_cannot_be_judged_waits_and_nobody_is_lost(shop: World) -> None:
