@@ -26,7 +26,7 @@ def following(own: Program, live: Program | None, finished: Step, how: str) -> t
         return stays, False
     given = own.places.get(finished["id"], frozenset())
     if how.startswith("variant:"):
-        given |= {(finished["id"], how.partition(":")[2])}
+        given |= {(key_of(finished), how.partition(":")[2])}
     same = live.by_key.get(key_of(finished))
     if same is not None and not live.places.get(same["id"], frozenset()) <= given:
         same = None  # it stands in another variant now
@@ -39,6 +39,49 @@ def following(own: Program, live: Program | None, finished: Step, how: str) -> t
     if joins is not None and live.places.get(joins["id"], frozenset()) <= given:
         return str(joins["id"]), True
     return stays, False
+
+
+def ways(step: Step) -> tuple[str, ...]:
+    """All by which a run may leave this step, as `following` takes them; none for a step that ends the run."""
+    verb, found = step["verb"], ["next"]
+    if verb in ("wait_for", "if"):
+        found = ["then", "on_timeout" if verb == "wait_for" else "else"]
+    elif verb == "reach":
+        found = ["reached", "otherwise"]
+    elif verb == "choose":
+        found = [*(f"option:{number}" for number in range(len(step["options"]))), "otherwise"]
+    elif verb == "split":
+        found = [*(f"variant:{one['name']}" for one in step["variants"]), *(["next"] if step["hold_out"] else [])]
+    elif verb == "go_to":
+        found = ["target", "next"]
+    elif verb == "stop":
+        found = []
+    if not step.get("enabled", True):
+        return ("next",)
+    if "next" not in found and (step.get("only_if") or step.get("on_error") == "continue"):
+        found.append("next")
+    return tuple(found)
+
+
+def arrivals(own: Program, live: Program, step_id: str) -> frozenset[str | None]:
+    """Where a run that stands at a step of its own version which the live one does not have may come into that one:
+    every step that some way leads to. None stands for the ways that come to an end before."""
+    found: set[str | None] = set()
+    seen, ahead = {step_id}, [step_id]
+    while ahead:
+        step = own.steps.get(ahead.pop())
+        left = [following(own, live, step, how) for how in ways(step)] if step is not None else []
+        if step is not None and step.get("if_past") == "skip_next":
+            left += [following(own, live, own.steps[to], "next") for to, moved in left if to is not None and not moved]
+        if not left or (step is not None and step.get("if_past") == "stop"):
+            left.append((None, False))
+        for to, moved in left:
+            if moved or to is None:
+                found.add(to)
+            elif to not in seen:
+                seen.add(to)
+                ahead.append(to)
+    return frozenset(found)
 
 
 def begins_as(own: Program, live: Program, step: Step) -> str | None:
@@ -59,7 +102,7 @@ def pointer(step: Step, how: str) -> str | None:
     """The step that follows `step` by `how`; a missing branch is what comes after the whole step."""
     after: str | None = step.get("next")
     kind, _, which = how.partition(":")
-    if kind in BRANCHES:
+    if kind in BRANCHES or kind == "target":
         return step.get(kind) or after
     if kind == "option":
         options = step["options"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Place = tuple[str, str]  # (split, name of the variant)
+Place = tuple[str, str]  # (what the split is known by in every version, name of the variant)
 Program = Mapping[str, Any]
 
 
@@ -23,7 +23,7 @@ def inside(resolved: Program) -> dict[str, frozenset[Place]]:
             prefix = f"{split['path']}/split/variants/"
             if step["path"].startswith(prefix):
                 number = int(step["path"][len(prefix) :].split("/", 1)[0])
-                places.add((split["id"], split["variants"][number - 1]["name"]))
+                places.add((str(split.get("key") or split["id"]), split["variants"][number - 1]["name"]))
         if places:
             found[identity] = frozenset(places)
     return found

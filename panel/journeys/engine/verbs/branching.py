@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panel.journeys.engine.conditions import judge
+from panel.journeys.engine.following import key_of
 from panel.journeys.engine.runs import Run
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ def stop(batch: Batch, step: Step, group: list[Run]) -> None:
 
 def go_to(batch: Batch, step: Step, group: list[Run]) -> None:
     for run in group:
-        visits = run.data.setdefault("visits", {})
-        taken = int(visits.get(step["id"], 0))
+        visits, here = run.data.setdefault("visits", {}), key_of(step)
+        taken = int(visits.get(here, 0))
         if taken >= int(step["max_times"]):
             run.finish("done", batch.now, reason="max_times", times=taken)
             continue
-        visits[step["id"]] = taken + 1
-        run.note("done", batch.now, times=taken + 1, target=step["target"])
-        run.move(step["target"], batch.now)
+        visits[here] = taken + 1
+        run.finish("done", batch.now, "target", times=taken + 1, target=step["target"])
