@@ -14,7 +14,7 @@ from panel.errors import UserError
 from panel.i18n import N_
 from panel.issues.operations import resolve_issue
 from panel.journeys import operations
-from panel.journeys.engine.following import key_of
+from panel.journeys.engine.following import begins_as
 from panel.journeys.engine.programs import programs
 from panel.journeys.engine.spreading import spread_messages, spread_runs
 from panel.journeys.models import Enrolment, Journey
@@ -25,6 +25,7 @@ from panel.staff.models import User
 RUNS, MESSAGES = table_of(Enrolment), table_of(Message)
 MANY = 50  # from so many on, spreading is proposed
 LONGEST = 72
+_NOT_BY_HAND = RUNS.c.wait["by_person"].as_string().is_(None)  # see `panel.journeys.planned`
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def resume(
 def waiting_on_old(session: Session, journey_id: str) -> dict[tuple[int, str], int]:
     """Those who wait at a step of an older version that the live one still has: {(version, step): contacts}.
 
-    Empty when the live version lets everybody finish the old way.
+    Empty when the live version lets everybody finish the old way. Whose wait a colleague has moved is not among them:
+    what was chosen for one contact stands.
     """
     journey = session.get_one(Journey, journey_id)
     if journey.live_version_id is None:
@@ -83,6 +85,7 @@ def waiting_on_old(session: Session, journey_id: str) -> dict[tuple[int, str], i
             Enrolment.status == "active",
             Enrolment.phase == "waiting",
             Enrolment.version_id != journey.live_version_id,
+            _NOT_BY_HAND,
         )
         .group_by(Enrolment.version_id, Enrolment.step_id)
     ).all()
@@ -95,8 +98,7 @@ def waiting_on_old(session: Session, journey_id: str) -> dict[tuple[int, str], i
         step = known[version].steps.get(step_id or "")
         if step is None or step_id is None:
             continue
-        same = live.by_key.get(key_of(step))
-        if same is not None and same["verb"] == step["verb"] and step["verb"] in ("wait", "wait_for"):
+        if step["verb"] in ("wait", "wait_for") and begins_as(known[version], live, step) is not None:
             found[version, step_id] = count
     return found
 
@@ -104,7 +106,8 @@ def waiting_on_old(session: Session, journey_id: str) -> dict[tuple[int, str], i
 def replan(session: Session, journey_id: str, *, by: User | None = None, now: datetime | None = None) -> int:
     """Compute running waits anew, from their beginning, as the live version has them; returns for how many.
 
-    A wait that would be over by now ends at once. They look again in the order in which they would have come.
+    A wait that would be over by now ends at once, and what comes then is not late. They look again in the order in
+    which they would have come.
     """
     now = now or clock.now()
     total = 0
@@ -120,8 +123,9 @@ def replan(session: Session, journey_id: str, *, by: User | None = None, now: da
                     RUNS.c.step_id == step_id,
                     RUNS.c.status == "active",
                     RUNS.c.phase == "waiting",
+                    _NOT_BY_HAND,
                 )
-                .values(phase="", wait={}, due_at=now)
+                .values(phase="", wait={"replanned": now.isoformat()}, due_at=now)
             )
             .rowcount
         )

@@ -150,7 +150,8 @@ class Batch:
         if newest is not None and (newest.version_id == program.version_id or not newest.moves_people):
             newest = None
         zone = self._zone(program, person)
-        return Run(row, self._moment, self._carried[row[10]], program, newest, person, zone)
+        live_zone = self._zone(newest, person) if newest is not None else None
+        return Run(row, self._moment, self._carried[row[10]], program, newest, person, zone, live_zone)
 
     def _zone(self, program: Program, person: Person | None) -> tuple[ZoneInfo, str]:
         place = (program.version_id, person.time_zone if person is not None else None)

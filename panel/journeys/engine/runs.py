@@ -40,7 +40,8 @@ class Run:
     """
 
     __slots__ = (
-        *("id", "journey_id", "contact_id", "program", "live", "person", "zone", "zone_from", "step_id", "phase"),
+        *("id", "journey_id", "contact_id", "program", "live", "live_zone", "person", "zone", "zone_from"),
+        *("step_id", "phase"),
         *("seq", "entered_at", "step_began_at", "depth", "priority", "data_text", "settled", "status", "reason"),
         *("due_at", "planned_at", "steps_taken", "trace", "end_detail", "hold_code", "hold_params"),
         *("_wait", "_wait_text", "_data", "_carried"),
@@ -55,15 +56,17 @@ class Run:
         live: Program | None,
         person: Person | None,
         zone: tuple[ZoneInfo, str],
+        live_zone: tuple[ZoneInfo, str] | None = None,
     ) -> None:
         """`row` and `moment` as `claims` gives them; `zone` is the clock to go by and whose it is; `live` the version
-        to move to, when another one is live and people follow."""
+        to move to, when another one is live and people follow, and `live_zone` the clock to go by there."""
         (self.id, self.journey_id, self.contact_id, _, self.step_id, self.phase, self.seq, entered_at, step_began_at,
          wait, data, self.depth, self.priority) = row  # fmt: skip
         self.entered_at, self.step_began_at = moment(entered_at), moment(step_began_at)
         self._wait_text, self.data_text, self._carried = wait or "{}", data or "{}", carried
         self.program, self.live, self.person = program, live, person
         self.zone, self.zone_from = zone
+        self.live_zone = live_zone or zone
         self._wait: dict[str, Any] | None = None
         self._data: dict[str, Any] | None = None
         self.settled, self.status, self.steps_taken = False, "active", 0
@@ -144,6 +147,7 @@ class Run:
         `Batch._without_repeats`: an edit may have put it in front again."""
         assert self.live is not None
         self.program = self.live
+        self.zone, self.zone_from = self.live_zone
         self.data["moved"] = True
 
     def move(self, step_id: str | None, now: datetime) -> None:

@@ -142,8 +142,10 @@ class HeldView(PanelView):
             abort(404)
         count = sum(resuming.waiting_on_old(session, journey_id).values())
         question = ngettext("Plan the wait of %(n)s contact anew?", "Plan the waits of %(n)s contacts anew?", count)
-        more = gettext("Each wait is computed from its own beginning, as the live version has it. A wait that would be"
-                       " over by now ends at once.")  # fmt: skip
+        more = gettext(
+            "Each wait is computed from its own beginning, as the live version has it. A wait that would be over by now"
+            " ends at once. Waits whose end a colleague has chosen by hand stay as they are."
+        )
         if page := ask_first(question, button=gettext("Plan anew"), more=more, danger=False):
             return page
         done = resuming.replan(session, journey_id, by=current_user, now=clock.now())
