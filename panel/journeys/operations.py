@@ -150,9 +150,7 @@ def publish(
     sha256 = sha256_of(source_yaml)
     journey = _journey(session, journey_id, now)
     live = session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
-    same = session.scalars(
-        select(JourneyVersion).where(JourneyVersion.journey_id == journey_id, JourneyVersion.sha256 == sha256)
-    ).first()
+    same = _same_version(session, journey_id, sha256)
     version = same or _new_version(session, journey_id, source_yaml, sha256, program, live, by, note, now)
     renewed: list[str] = []
     if version is not live:
@@ -168,6 +166,24 @@ def publish(
     resolve_issue(session, both_changed(journey_id))
     session.flush()
     return Published(journey_id, version.id, version.number, same is None, checked.warnings, tuple(renewed))
+
+
+def to_go_live(
+    session: Session, journey: Journey, text: str, file_text: str | None, program: Program
+) -> tuple[Program, int | None]:
+    """What publishing this text, whose checked program is given, would let run, and which version that is: an older one
+    goes live again as it was, a new one (None) takes over what its steps are known by."""
+    same = _same_version(session, journey.id, sha256_of(self_contained(journey.id, text, file_text)))
+    if same is not None:
+        return same.resolved, same.id
+    live = session.get(JourneyVersion, journey.live_version_id) if journey.live_version_id else None
+    return (carry_over(live.resolved, program) if live else program), None
+
+
+def _same_version(session: Session, journey_id: str, sha256: str) -> JourneyVersion | None:
+    return session.scalars(
+        select(JourneyVersion).where(JourneyVersion.journey_id == journey_id, JourneyVersion.sha256 == sha256)
+    ).first()
 
 
 def _ready(

@@ -11,7 +11,7 @@ import pytest
 from panel.db import writing
 from panel.journeys import operations
 from panel.journeys.file import journey_text
-from panel.journeys.language import Vocabulary, check_journey
+from panel.journeys.language import Vocabulary, carry_over, check_journey
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import vocabulary
 from panel.web.journeys import diffs, recipes
@@ -361,11 +361,11 @@ def test_publishing_says_who_goes_on_and_who_stands_on_a_step_that_is_gone():
     assert live is not None
     wait, send = live["steps"]
     standing = [Standing(wait, 1, 180, 0), Standing(send, 1, 27, 2)]
-    same = impact(live, verdict(GOOD.replace("2 days", "3 days")).program, standing)
+    same = impact(live, carry_over(live, verdict(GOOD.replace("2 days", "3 days")).program), standing)
     assert (same.total, same.follow, same.removed) == (207, 207, 0)
     without = "\n".join(line for line in GOOD.splitlines() if "wait:" not in line) + "\n"
-    found = impact(live, verdict(without).program, standing)
-    assert (found.follow, found.removed, found.removed_steps) == (27, 180, (wait,))
+    found = impact(live, carry_over(live, verdict(without).program), standing)
+    assert (found.follow, found.removed, found.removed_steps) == (27, 180, {(1, wait): 180})
     pinned = impact(live, verdict(GOOD.replace("purpose:", "when_edited: finish_old\n  purpose:")).program, standing)
     assert (pinned.pinned, pinned.follow) == (207, 0)
     assert impact(None, live, []).total == 0

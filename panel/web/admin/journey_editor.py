@@ -22,7 +22,6 @@ from panel.issues.operations import is_open
 from panel.journeys import operations
 from panel.journeys.engine.splits import thrown_away
 from panel.journeys.file import JourneysFile, journey_text, read_file, self_contained, sha256_of, write_journey
-from panel.journeys.language import carry_over
 from panel.journeys.language.completion import completions
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import labels, vocabulary
@@ -30,7 +29,7 @@ from panel.journeys.operations import NotPublishedError
 from panel.staff.models import User
 from panel.web.access import requires
 from panel.web.journeys import diffs, queries, recipes
-from panel.web.journeys.impact import impact
+from panel.web.journeys.impact import impact, joins_in_words, removed_in_words
 from panel.web.journeys.judging import Fix, Judgement, apply, in_words, judge
 from panel.web.preferences import current_reader
 
@@ -164,6 +163,13 @@ class EditorPages:
         live_text = operations.live_text(session, journey) or ""
         own = journey_text(file.text or "", journey_id) or ""
         own_sha256 = sha256_of(own) if own else ""
+        language, names = current_language(), labels(session)
+        draft, again = judgement.program, None
+        if draft is not None:
+            draft, again = operations.to_go_live(session, journey, text, file.text, draft)
+        standing = queries.standing(session, journey_id)
+        versions = queries.programs_of(session, standing)
+        found = impact(live.resolved if live else None, draft, standing, versions, again)
         return self.render(
             "journeys/publish.html",
             journey=journey,
@@ -173,19 +179,12 @@ class EditorPages:
             lines=diffs.diff(live_text, text),
             text=text,
             has_draft=journey.draft_text is not None,
-            before=in_words(live.resolved, current_language(), labels(db.session())) if live else None,
-            words=in_words(judgement.program, current_language(), labels(db.session())),
-            impact=impact(
-                live.resolved if live else None,
-                judgement.program,
-                standing := queries.standing(session, journey_id),
-                queries.programs_of(session, standing),
-            ),
-            tests_lost=(
-                thrown_away(session, journey_id, carry_over(live.resolved, judgement.program))
-                if live and judgement.program
-                else {}
-            ),
+            before=in_words(live.resolved, language, names) if live else None,
+            words=in_words(judgement.program, language, names),
+            impact=found,
+            removed=removed_in_words(found, live.resolved, versions, language, names) if live else {},
+            joins=joins_in_words(found, draft, language, names) if draft else [],
+            tests_lost=thrown_away(session, journey_id, draft) if live and draft else {},
             own_sha256=own_sha256,
             text_sha256=sha256_of(text),
             is_other_text=is_other_text,

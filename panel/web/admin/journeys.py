@@ -31,6 +31,7 @@ from panel.web.filters import isolate
 from panel.web.forms import ask_first
 from panel.web.journeys import diffs, queries
 from panel.web.journeys.judging import Judgement, judge
+from panel.web.journeys.places import places
 
 MOST_DRAFTS_JUDGED = 40
 STATES = {
@@ -91,6 +92,15 @@ class JourneysView(EditorPages, PanelView):
                 journey.id, journey.draft_text, file.text, vocabulary(session), language, clock.now().date()
             )
         program = live.resolved if live else judgement.program if judgement else None
+        standing = queries.standing(session, journey_id)
+        counts, gone = places(
+            live.resolved if live else None,
+            live.id if live else None,
+            standing,
+            queries.programs_of(session, standing),
+            language,
+            labels(session),
+        )
         return self.render(
             "journeys/journey.html",
             journey=journey,
@@ -98,7 +108,9 @@ class JourneysView(EditorPages, PanelView):
             live=live,
             words=describe(program, language, labels(session)) if program else None,
             judgement=judgement,
-            counts=_counts(session, journey_id, live.id if live else None),
+            counts=counts,
+            gone=gone,
+            on_older=sum(one.count for one in standing if live is None or one.version_id != live.id),
             inside=queries.inside(session).get(journey_id, queries.Inside()),
             waiting_on_old=sum(resuming.waiting_on_old(session, journey_id).values()),
             is_review_due=journey.state == "live"
@@ -268,16 +280,6 @@ def _version(session: Session, journey_id: str, number: int) -> JourneyVersion:
 def _own_text(version: JourneyVersion) -> str:
     """The journey alone, as the editor shows it; versions keep their defaults with them."""
     return journey_text(version.source_yaml, version.journey_id) or version.source_yaml
-
-
-def _counts(session: Session, journey_id: str, live_version: int | None) -> dict[str, Any]:
-    """People by step; those on older versions count at the step of the same identity."""
-    counts: dict[str, Any] = {}
-    for one in queries.standing(session, journey_id):
-        total, held, older = counts.get(one.step_id or "", (0, 0, 0))
-        older += one.count if one.version_id != live_version else 0
-        counts[one.step_id or ""] = (total + one.count, held + one.held, older)
-    return counts
 
 
 def _rows(session: Session, file: JourneysFile, language: str) -> list[Row]:
