@@ -6,13 +6,15 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from panel import clock
 from panel.contacts import operations
 from panel.contacts.models import Contact, ContactMerge, FieldValue
 from panel.db import db, writing
+from panel.journeys import merging
+from panel.journeys.models import Enrolment
 from panel.sdk.context import NewContact
 from panel.staff.models import AuditEntry
 from tests.web.story import make_story
@@ -97,3 +99,27 @@ def test_a_worker_that_waits_for_the_same_rows_makes_it_begin_again(app, stored,
     assert (found.undone_at is not None) is (what == "undo")
     action = "contacts_parted" if what == "undo" else "contacts_merged"
     assert len(stored.scalars(select(AuditEntry).where(AuditEntry.action == action)).all()) == 1
+
+
+@pytest.mark.databases("postgresql")
+def test_a_card_that_enters_the_same_journey_in_this_moment_is_merged_all_the_same(
+    app, stored, logged_in, two, monkeypatch
+):
+    person, url, (_, kept, _) = logged_in("owner"), url_of(two), two
+    page, read, seen = person.text(url), merging.runs_of, []
+
+    def enters_meanwhile(session: Session, contact_ids: Any, **more: Any) -> Any:
+        rows = read(session, contact_ids, **more)
+        if more.get("lock") and not seen:
+            with Session(db.engine) as worker, worker.begin():
+                run = dict(worker.execute(select(Enrolment.__table__)).mappings().one())
+                worker.execute(insert(Enrolment).values(run | {"id": run["id"] + 1000, "contact_id": kept}))
+        seen.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(merging, "runs_of", enters_meanwhile)
+    assert person.post(url, page=page).status_code == 303
+    assert seen[0] == 1
+    assert seen[-1] > 1
+    assert stored.scalars(select(Enrolment.contact_id)).all() == [kept, kept]
+    assert sorted(stored.scalars(select(Enrolment.run_no))) == [1, 2]
