@@ -88,6 +88,8 @@ def save_draft(
     journey = _journey(session, journey_id, now)
     if text == live_text(session, journey):
         journey.draft_text = journey.draft_sha256 = journey.draft_saved_at = journey.draft_saved_by = None
+        if is_open(session, both_changed(journey_id)):
+            _read_again(session, journey_id)  # no draft is in the way of what the file says any more
     else:
         journey.draft_text, journey.draft_sha256 = text, sha256_of(text)
         journey.draft_saved_at, journey.draft_saved_by = now, by.id if by else None
@@ -387,7 +389,8 @@ def watch_file(
 def _take_from_file(session: Session, journey_id: str, text: str, path: Path, now: datetime) -> None:
     """The text in the file becomes the draft, unless a person has a draft that is not published: the file may say only
     what the panel itself has put there at the last publishing, and what was really changed there is told."""
-    journey = session.get(Journey, journey_id)
+    # Whoever saves or publishes in this moment has come first.
+    journey = session.get(Journey, journey_id, with_for_update=True)
     is_written_here = journey is not None and journey.draft_saved_by is not None and journey.draft_text != text
     if journey is None or not is_written_here:
         resolve_issue(session, both_changed(journey_id))
@@ -417,11 +420,15 @@ def both_changed(journey_id: str) -> str:
 
 
 def drop_draft(session: Session, journey: Journey, file_text: str | None) -> str | None:
-    """Throw the draft away. What the file says in its place, when it was changed there meanwhile, is the draft now;
-    returns the text that the editor shows, None when nothing is left of the journey."""
+    """Throw the draft away. What the file says in its place, when that is neither the draft nor what runs, is the draft
+    now; returns the text that the editor shows, None when nothing is left of the journey."""
     key, live = both_changed(journey.id), live_text(session, journey)
-    own = journey_text(file_text or "", journey.id) if is_open(session, key) else None
+    own = journey_text(file_text or "", journey.id)
+    if own is None and is_open(session, key):
+        _read_again(session, journey.id)  # it cannot be read now
     resolve_issue(session, key)
+    if journey.draft_text in (None, own):
+        own = None
     if own is None and live is None:
         session.delete(journey)
         return None
@@ -429,12 +436,18 @@ def drop_draft(session: Session, journey: Journey, file_text: str | None) -> str
     return own or live
 
 
+def _read_again(session: Session, journey_id: str) -> None:
+    """Let the next look at the file take what it says of this journey, as if that were new."""
+    for row in session.scalars(select(JourneyFile).with_for_update()):
+        row.sha256, row.seen = "", {key: value for key, value in (row.seen or {}).items() if key != journey_id}
+
+
 def _ask_about_vanished(session: Session, path: Path, in_file: set[str], now: datetime) -> None:
     """A journey that runs but is not in the file any more: nothing stops by itself, a person says what was meant."""
     rows = session.execute(select(Journey.id, Journey.name, Journey.state).where(Journey.live_version_id.is_not(None)))
     for journey_id, name, state in rows:
         key = f"journey_vanished:{journey_id}"
-        if journey_id in in_file or state not in ("live", "paused") or not in_file:
+        if journey_id in in_file or state not in ("live", "paused"):
             resolve_issue(session, key)
             continue
         raise_issue(

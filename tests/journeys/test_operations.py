@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
+from panel.db import writing
 from panel.errors import UserError
 from panel.i18n import translate
 from panel.issues.models import Issue
 from panel.journeys import operations
+from panel.journeys.file import read_file, write_journey
 from panel.journeys.language import Running
 from panel.journeys.models import Journey, JourneyVersion
 from panel.staff.operations import create_user
@@ -34,6 +38,7 @@ WELCOME = """welcome:
     - wait: 2 days
     - send: again
 """
+OTHER = WELCOME.replace("welcome:", "second:", 1)
 BROKEN = WELCOME.replace("wait: 2 days", "waitt: 2 days")
 EVERYTHING = Running(
     verbs=("send", "wait", "tag"),
@@ -336,6 +341,125 @@ def test_a_draft_of_a_journey_that_is_nowhere_else_is_gone_when_it_is_thrown_awa
     assert operations.drop_draft(session, journey, DEFAULTS) is None
     session.flush()
     assert session.get(Journey, "welcome") is None
+
+
+def test_a_draft_brought_back_to_what_runs_lets_the_changed_file_in(session, path, yossi):
+    watch(session, path, file_of(WELCOME))
+    publish(session)
+    theirs = file_of(WELCOME.replace("2 days", "9 days"))
+    operations.save_draft(session, "welcome", WELCOME.replace("2 days", "5 days"), by=yossi, now=NOW)
+    watch(session, path, theirs)
+    operations.save_draft(session, "welcome", WELCOME, by=yossi, now=NOW)
+    watch(session, path, theirs)
+    assert "9 days" in session.get(Journey, "welcome").draft_text
+    assert open_issues(session) == {}
+
+
+def test_what_was_changed_in_the_file_below_a_draft_comes_back_when_the_draft_goes(session, path, yossi):
+    watch(session, path, file_of(WELCOME))
+    publish(session)
+    theirs = WELCOME.replace("2 days", "9 days")
+    watch(session, path, file_of(theirs))
+    operations.save_draft(session, "welcome", WELCOME.replace("2 days", "5 days"), by=yossi, now=NOW)
+    journey = session.get(Journey, "welcome")
+    assert operations.drop_draft(session, journey, file_of(theirs)) == theirs
+    assert journey.draft_text == theirs
+    assert operations.drop_draft(session, journey, file_of(theirs)) == WELCOME
+    assert operations.drop_draft(session, journey, file_of(theirs)) == WELCOME
+    assert journey.draft_text is None
+
+
+@pytest.mark.parametrize("damage", ["", "journeys: [\n"])
+def test_a_draft_thrown_away_while_the_file_is_gone_or_broken_gets_its_text_later(session, path, yossi, damage):
+    watch(session, path, file_of(WELCOME))
+    publish(session)
+    theirs = file_of(WELCOME.replace("2 days", "9 days"))
+    operations.save_draft(session, "welcome", WELCOME.replace("2 days", "5 days"), by=yossi, now=NOW)
+    watch(session, path, theirs)
+    if damage:
+        watch(session, path, damage)
+    else:
+        path.unlink()
+        operations.watch_file(session, path, now=NOW)
+    journey = session.get(Journey, "welcome")
+    assert "5 days" in journey.draft_text
+    assert operations.drop_draft(session, journey, damage) == WELCOME
+    watch(session, path, theirs)
+    assert "9 days" in journey.draft_text
+
+
+def test_a_file_with_other_line_ends_is_the_same_text(session, path, yossi):
+    watch(session, path, file_of(WELCOME, OTHER))
+    publish(session, file_text=file_of(WELCOME, OTHER))
+    ours = WELCOME.replace("2 days", "5 days")
+    operations.save_draft(session, "welcome", ours, by=yossi, now=NOW)
+    path.write_bytes(b"\xef\xbb\xbf" + file_of(WELCOME, OTHER).replace("\n", "\r\n").encode())
+    operations.watch_file(session, path, now=NOW)
+    assert session.get(Journey, "welcome").draft_text == ours
+    assert "draft_and_file:welcome" not in open_issues(session)
+    sha256 = write_journey(path, "welcome", ours, expected_sha256=read_file(path).sha256)
+    publish(session, ours, file_text=read_file(path).text)
+    operations.watch_file(session, path, now=NOW)
+    assert session.get(Journey, "welcome").draft_text is None
+    assert read_file(path).sha256 == sha256
+    assert b"\n" not in path.read_bytes().replace(b"\r\n", b"")
+
+
+def test_a_journey_with_another_identity_in_the_file_is_a_new_one_and_the_draft_of_the_old_one_stays(
+    session, path, yossi
+):
+    watch(session, path, file_of(WELCOME))
+    publish(session)
+    ours = WELCOME.replace("2 days", "5 days")
+    operations.save_draft(session, "welcome", ours, by=yossi, now=NOW)
+    watch(session, path, file_of(WELCOME.replace("welcome:", "greeting:", 1)))
+    assert session.get(Journey, "welcome").draft_text == ours
+    assert session.get(Journey, "greeting").draft_text.startswith("greeting:")
+    assert list(open_issues(session)) == ["journey_vanished:welcome"]
+
+
+@pytest.mark.parametrize("rest", ["journeys: {}\n", "journeys:\n"])
+def test_the_last_journey_that_leaves_the_file_is_asked_about_as_well(session, path, rest):
+    watch(session, path, file_of(WELCOME))
+    publish(session)
+    watch(session, path, f"language: 1\n{rest}")
+    assert "journey_vanished:welcome" in open_issues(session)
+
+
+@pytest.mark.databases("postgresql")
+def test_the_file_never_overtakes_a_person_who_is_saving(app, session, path, yossi):
+    watch(session, path, file_of(WELCOME))
+    publish(session)
+    session.commit()
+    ours = WELCOME.replace("2 days", "5 days")
+    path.write_text(file_of(WELCOME.replace("2 days", "9 days")))
+    operations.save_draft(session, "welcome", ours, by=yossi, now=NOW)
+
+    def look() -> None:
+        with app.app_context(), writing() as other:
+            operations.watch_file(other, path, now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        until_somebody_waits(session)
+        session.commit()
+        looking.result(20)
+    session.expire_all()
+    assert session.get(Journey, "welcome").draft_text == ours
+    assert "draft_and_file:welcome" in open_issues(session)
+
+
+def until_somebody_waits(session) -> None:
+    """Another connection wants what this one holds."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with Session(session.get_bind()) as looking:
+        for _ in range(20_000):
+            if looking.scalar(waiting):
+                return
+            looking.rollback()
+    raise AssertionError("nobody waits")
 
 
 def test_changed_defaults_leave_something_to_publish(session, path):

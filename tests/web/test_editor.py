@@ -281,7 +281,7 @@ def test_nothing_is_published_that_the_page_did_not_show(logged_in, stored, draf
     assert person.post(f"{draft}/edit", base=base, text=theirs, do="save").status_code == 200
     answer = person.post(f"{draft}/publish", **shown(page))
     assert answer.status_code == 409
-    assert "The draft was changed by somebody while this page was open" in answer.text
+    assert "were changed by somebody while this page was open" in answer.text
     assert "a colleague added this" in answer.text
     assert journey(stored).live_version_id is None
     stored.rollback()

@@ -182,6 +182,46 @@ def test_a_file_changed_beside_a_draft_is_told_and_taken_when_the_draft_goes(log
     assert "was changed in journeys.yaml" not in plain(person.text("/admin/issues/"))
 
 
+def save(person, text):
+    person.post("/admin/journeys/win_back/edit", text=text, do="save", base=base_of(person))
+
+
+def base_of(person):
+    found = re.search(r'name="base" value="([^"]*)"', person.text("/admin/journeys/win_back/edit"))
+    return found[1] if found else ""
+
+
+def test_only_the_draft_that_was_seen_is_thrown_away(logged_in, stored, published):
+    person = logged_in()
+    text = WIN_BACK.replace("\n  ", "\n").removeprefix("  ")
+    save(person, text.replace("1 week", "5 days"))
+    seen = re.search(r'name="base" value="([^"]+)"', person.text("/admin/journeys/win_back"))[1]
+    save(person, text.replace("1 week", "6 days"))
+    answer = person.post("/admin/journeys/win_back/drop-draft", confirmed="1", base=seen)
+    assert answer.location.endswith("/edit")
+    assert "nothing was thrown away" in person.text(answer.location)
+    assert "6 days" in stored.get(Journey, "win_back", populate_existing=True).draft_text
+    stored.rollback()
+
+
+def test_defaults_that_change_while_the_page_is_open_are_shown_before_they_are_published(
+    logged_in, stored, published, path
+):
+    person = logged_in()
+    text = WIN_BACK.replace("1 week", "5 days").replace("\n  ", "\n").removeprefix("  ")
+    save(person, text)
+    found = shown(person.text("/admin/journeys/win_back/publish"))
+    version = stored.get(Journey, "win_back", populate_existing=True).live_version_id
+    stored.rollback()
+    path.write_text(FILE.replace("Asia/Jerusalem", "Asia/Tehran"), encoding="utf-8")
+    answer = person.post("/admin/journeys/win_back/publish", **found)
+    assert answer.status_code == 409
+    assert "were changed by somebody while" in answer.text
+    assert stored.get(Journey, "win_back", populate_existing=True).live_version_id == version
+    stored.rollback()
+    assert person.post("/admin/journeys/win_back/publish", **shown(answer.text)).status_code == 303
+
+
 @pytest.mark.databases("sqlite")
 def test_a_journey_that_nobody_knows_is_not_found(logged_in):
     person = logged_in()

@@ -72,6 +72,7 @@ class EditorPages:
             text = _posted_text()
             if fix := _posted_fix():
                 text = apply(text, fix)
+            session.refresh(journey, with_for_update=True)  # two who save at once: the second is told
             conflict = _draft_conflict(session, journey)
             if not conflict:
                 journey = operations.save_draft(session, journey_id, text, by=current_user)
@@ -133,6 +134,7 @@ class EditorPages:
         session = db.session()
         journey = _journey(session, journey_id)
         text = _json_text()
+        session.refresh(journey, with_for_update=True)  # two who save at once: the second is told
         conflict = _draft_conflict(session, journey)
         if conflict:
             return jsonify(conflict=conflict), 409
@@ -152,7 +154,7 @@ class EditorPages:
             # Whoever saves or publishes in this moment waits: what was read on the page is what is published.
             session.refresh(journey, with_for_update=True)
             text, file = operations.text_of(session, journey), read_file(_path())
-            is_other_text = request.form.get("text_sha256", "") != sha256_of(text)
+            is_other_text = request.form.get("text_sha256", "") != _shown_sha256(journey_id, text, file)
             answer = None if is_other_text else _publish(session, journey, file, text)
             if answer is not None:
                 return answer
@@ -186,7 +188,7 @@ class EditorPages:
             joins=joins_in_words(found, draft, language, names) if draft else [],
             tests_lost=thrown_away(session, journey_id, draft) if live and draft else {},
             own_sha256=own_sha256,
-            text_sha256=sha256_of(text),
+            text_sha256=_shown_sha256(journey_id, text, file),
             is_other_text=is_other_text,
             is_conflict=request.method == "POST" and request.form.get("own_sha256", "") != own_sha256,
             file_lines=diffs.diff(own, text),
@@ -233,6 +235,14 @@ def _publish(session: Session, journey: Journey, file: JourneysFile, text: str) 
         else gettext("Version %(number)s, which had this very text, is live again.", number=published.number)
     )
     return _told(journey.id, words)
+
+
+def _shown_sha256(journey_id: str, text: str, file: JourneysFile) -> str:
+    """Of all that the page which publishes shows and judges: the draft with the defaults that it depends on."""
+    try:
+        return sha256_of(text + self_contained(journey_id, text, file.text))
+    except UserError:
+        return sha256_of(text)
 
 
 def _told(journey_id: str, words: str) -> ResponseReturnValue:

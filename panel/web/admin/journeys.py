@@ -217,6 +217,10 @@ class JourneysView(EditorPages, PanelView):
         )
         if page := ask_first(question, button=gettext("Throw away"), more=more):
             return page
+        session.refresh(journey, with_for_update=True)
+        if (journey.draft_sha256 or "") != request.form.get("base", journey.draft_sha256 or ""):
+            flash(gettext("There is another draft by now, so nothing was thrown away."), "warning")
+            return redirect(url_for(".edit", journey_id=journey_id), 303)
         left = operations.drop_draft(session, journey, read_file(journeys_path()).text)
         session.commit()
         if left is not None and left != live:
