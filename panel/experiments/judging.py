@@ -30,7 +30,7 @@ class Shown:
     matured: int
     goals: int
     rate: float
-    total: str
+    totals: dict[str, str]
     value: float
     low: float
     high: float
@@ -135,7 +135,8 @@ def _shown(key: str, one: Observed, measure: Measure, window: float, level: floa
         reach = -statistics.normal_quantile(level / 2) * curve.error
         value, half = curve.mean_days, curve.half_days
         low, high = max(0.0, value - reach), min(window, value + reach)
-    return Shown(key, one.entered, one.matured, one.goals, rate, str(one.total), value, low, high, half)
+    totals = {currency: str(total) for currency, total in sorted(one.totals.items())}
+    return Shown(key, one.entered, one.matured, one.goals, rate, totals, value, low, high, half)
 
 
 def _compare(

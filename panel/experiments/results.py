@@ -32,17 +32,21 @@ class Goal:
 
 @dataclass
 class Observed:
-    """One variant. `matured` are those whose time for the goal is over; `goals` and `amounts` are theirs. `reached` and
-    `watched` are days to the goal and days under watch without it, of everybody who entered."""
+    """One variant. `matured` are those whose time for the goal is over; `goals`, `amounts` and `totals` are theirs.
+    `reached` and `watched` are days to the goal and days under watch without it, of everybody who entered. `totals`
+    are by currency, "" where none was said."""
 
     entered: int = 0
     matured: int = 0
     goals: int = 0
     amounts: list[float] = field(default_factory=list)
-    total: Decimal = Decimal(0)
+    totals: dict[str, Decimal] = field(default_factory=dict)
     reached: list[float] = field(default_factory=list)
     watched: list[float] = field(default_factory=list)
-    currencies: set[str] = field(default_factory=set)
+
+    @property
+    def currencies(self) -> set[str]:
+        return set(self.totals) - {""}
 
 
 def observe(session: Session, experiment: Experiment, goal: Goal, now: datetime) -> dict[str, Observed]:
@@ -126,11 +130,11 @@ def _count(arm: Observed, at: datetime, events: Any, goal: Goal, now: datetime) 
     arm.matured += 1
     arm.goals += bool(fitting)
     if goal.amount is not None and fitting:
-        amounts = [goal.amount(data) or Decimal(0) for _, data in fitting]
-        arm.total += sum(amounts, Decimal(0))
-        if any(amounts):
-            arm.amounts.append(float(sum(amounts, Decimal(0))))
-        arm.currencies |= {str(data["currency"]) for _, data in fitting if data.get("currency")}
+        amounts = [(str(data.get("currency") or ""), goal.amount(data) or Decimal(0)) for _, data in fitting]
+        for currency, amount in amounts:
+            arm.totals[currency] = arm.totals.get(currency, Decimal(0)) + amount
+        if any(amount for _, amount in amounts):
+            arm.amounts.append(float(sum(amount for _, amount in amounts)))
 
 
 def entered_until(session: Session, experiment: Experiment, until: datetime) -> dict[str, int]:

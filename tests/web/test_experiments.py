@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from textwrap import dedent
 from typing import Any
 
@@ -59,8 +60,7 @@ def observed(better: float = 1.14, n: int = 400) -> dict[str, Observed]:
             matured=size,
             goals=len(amounts),
             amounts=[float(one) for one in amounts],
-            total=round(float(amounts.sum()), 2),  # type: ignore[arg-type]
-            currencies={"ILS"},
+            totals={"ILS": Decimal(f"{amounts.sum():.2f}")},
         )
     return found
 
@@ -207,11 +207,15 @@ def test_a_choice_made_on_the_page_of_an_older_round_decides_nothing(logged_in, 
 
 
 def test_sums_of_several_currencies_are_not_compared_and_nothing_is_recommended(logged_in, experiment):
-    experiment("asked", better=2.5, numbers={"currencies": ["ILS", "IRR"]})
+    arms = numbers(observed(2.5), clock.now())["arms"]
+    arms = [one | {"totals": {"ILS": "123456.5", "IRR": "9000000"}} for one in arms]
+    experiment("asked", better=2.5, numbers={"currencies": ["ILS", "IRR"], "arms": arms})
     page = logged_in().text(PAGE)
     text = plain(page)
     assert re.search(r"so the sums say nothing. With “.*” 20.0% reach the goal, with “.*” 20.0%.", text)
-    assert "Amounts in several currencies were added up as they are: ILS, IRR." in text
+    assert "The money came in several currencies: ILS, IRR. Each is counted for itself." in text
+    assert "₪123,456.50" in text
+    assert "9,123,456" not in text
     for forbidden in ("more per contact", "more than chance", "experiment-chart"):
         assert forbidden not in text + page
     assert 'btn-primary" type="submit" name="winner"' not in page

@@ -103,6 +103,7 @@ class ExperimentsView(PanelView):
             has_hold_out=bool(step and step["hold_out"]),
             states=words.STATES,
             amount=lambda value: _safe(words.amount(numbers, value)),
+            sums=lambda arm, each=False: [_safe(one) for one in words.sums(numbers, arm, each=each)],
             keep_dividing=KEEP_DIVIDING,
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from panel.experiments import planning
@@ -52,6 +53,17 @@ def amount(numbers: Numbers, value: float) -> str:
     # Without one currency it is a bare number, and an amount all the same.
     one = len(currencies) == 1 or not current_reader().sees_amounts
     return str(filters.money(value, currencies[0] if currencies else "ILS") if one else filters.number(value, 2))
+
+
+def sums(numbers: Numbers, arm: Mapping[str, Any], *, each: bool = False) -> list[str]:
+    """What a variant brought in, or `each` contact of it whose time is over: one amount, or one for each currency."""
+    by, totals = max(1, arm["matured"]) if each else 1, arm["totals"]
+    if not is_mixed(numbers):
+        return [amount(numbers, sum(float(one) for one in totals.values()) / by)]
+    return [
+        str(filters.money(Decimal(one) / by, currency) if currency else filters.number(float(one) / by, 2))
+        for currency, one in totals.items()
+    ] or [str(filters.NOTHING)]
 
 
 def arms(numbers: Numbers) -> dict[str, Mapping[str, Any]]:
