@@ -6,6 +6,7 @@ Every change changes the state version, by which running workers notice it betwe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
@@ -49,6 +50,16 @@ def set_health(session: Session, plugin_id: str, state: str, detail: str = "", *
     if health.get("state") != state:
         health["since"] = clock.now().isoformat()
     row.health = {**health, **more, "state": state, "detail": detail[:500]}
+
+
+def sync_soon(session: Session, plugin_id: str, now: datetime) -> None:
+    """The plugin's regular work is due at once, also after a pause for misconfiguration."""
+    row = state_for_update(session, plugin_id)
+    health = dict(row.health or {})
+    sync = {**(health.get("sync") or {}), "due_at": now.isoformat()}
+    if health.get("state") == "paused":
+        health = {**health, "state": "failing", "since": now.isoformat()}
+    row.health = {**health, "sync": sync}
 
 
 def look_again(session: Session) -> None:

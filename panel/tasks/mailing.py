@@ -113,6 +113,16 @@ def send_due(now: datetime) -> int:
     return sent
 
 
+def try_again(session: Session, now: datetime) -> None:
+    """A person says that mails can go again: what was given up is tried anew. What may have arrived is not."""
+    put_off = NoticeMail.state == "waiting", NoticeMail.claimed_at.is_(None), NoticeMail.tries > 0
+    connection_of(session).execute(update(NoticeMail).where(*put_off).values(due_at=now))
+    failed = NoticeMail.state == "failed"
+    connection_of(session).execute(
+        update(NoticeMail).where(failed).values(state="waiting", tries=0, due_at=now, claimed_at=None)
+    )
+
+
 def take(session: Session, user_id: int, now: datetime) -> Letter | None:
     """Everything that waits for this colleague and is still news to them, as one letter; None when there is nothing, or
     a mail went to them less than a quarter of an hour ago. Whoever takes it has a quarter of an hour for it."""

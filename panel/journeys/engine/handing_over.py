@@ -21,6 +21,7 @@ from panel.journeys.engine.rates import Line
 from panel.journeys.engine.results import store_results
 from panel.journeys.engine.wire import NotBegunError, WireJournal
 from panel.messages.models import Message
+from panel.plugin_manager import manager
 from panel.sdk.channels import Channel, Deferred, Failed, Outgoing, Result, Sent, Unknown
 from panel.sdk.errors import Misconfigured, TryLater
 
@@ -58,6 +59,7 @@ class Trouble:
     detail: str
     after: timedelta | None
     field: str | None = None  # set when it is misconfigured
+    is_fault: bool = False  # not the connection but the plugin's own code; it need not rest
 
 
 def hand_over(
@@ -69,7 +71,7 @@ def hand_over(
     size = line.at_most(max(1, channel.facts.batch_size))
     for start in range(0, len(outgoing), size):
         batch = outgoing[start : start + size]
-        if trouble is not None:
+        if trouble is not None and not trouble.is_fault:
             results += [Deferred(trouble.detail, trouble.after)] * len(batch)
             continue
         try:
@@ -89,10 +91,13 @@ def hand_over(
         except (Exception, SystemExit) as error:
             log.exception("the channel %s failed in the middle of a hand-over", channel.name)
             said = f"{type(error).__name__}: {error}"[:300]
+            trouble = Trouble(said, None, is_fault=True)
             # The journal knows which it was, unless this channel keeps none: then each may have been.
             kept = any(one.message_id in journal.begun for one in batch)
             results += [journal.verdict(one, said) if kept else Unknown(said) for one in batch]
         else:
+            if fault := _fault_of(given, len(batch)):
+                trouble = Trouble(fault, None, is_fault=True)
             given += [Unknown("no answer from the channel")] * (len(batch) - len(given))
             results += [
                 storable(result)
@@ -101,6 +106,13 @@ def hand_over(
                 for one, result in zip(batch, given[: len(batch)], strict=True)
             ]
     return results, trouble
+
+
+def _fault_of(given: Sequence[object], expected: int) -> str | None:
+    wrong = [one for one in given if not isinstance(one, Result)]
+    if wrong:
+        return f"{wrong[0]!r} is no result"[:300]
+    return f"{len(given)} results for {expected} messages" if len(given) < expected else None
 
 
 def deferred(reason: object, after: object) -> Deferred:
@@ -139,6 +151,9 @@ def conclude(
 ) -> None:
     """Store what became of messages, and how the channel does. `handed_over` are their rows as they were marked."""
     now = clock.now()
+    fault = trouble.detail if trouble is not None and trouble.is_fault else None
+    if fault is not None:
+        trouble = None
     until = now if trouble is None else breaker.trouble(session, channel, trouble.detail, now, trouble.after)
     if trouble is not None:
         # Whom the channel's own trouble kept here goes with the others when it is over, however often it was tried.
@@ -157,6 +172,24 @@ def conclude(
         breaker.well(session, channel)
         resolve_issue(session, key)
         resolve_issue(session, f"channel_missing:{channel}")
+        if fault is None:
+            resolve_issue(session, f"channel_failed:{channel}")
+            return
+        raise_issue(
+            session,
+            f"channel_failed:{channel}",
+            code="channel_failed",
+            sentence=N_(
+                "The plugin %(plugin)s failed while it sent by %(channel)s: %(detail)s. What it had not begun is tried"
+                " again by itself; where it is not sure, you are asked."
+            ),
+            params={
+                "plugin": manager.current().channel_owner(channel) or channel,
+                "channel": channel,
+                "detail": fault,
+            },
+            now=now,
+        )
         return
     raise_issue(
         session,

@@ -15,14 +15,18 @@ never taken for one without holidays: nothing is sent until it is back (`Unknown
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from persiantools.jdatetime import JalaliDate
 from pyluach.dates import HebrewDate
 
+from panel import clock
 from panel.i18n import N_
 from panel.journeys.engine.facts import Company
 from panel.plugin_manager import manager
@@ -56,8 +60,15 @@ _IRAN = {  # month, day of the solar Hijri year
 }
 
 
+log = logging.getLogger(__name__)
+# How far a decision looks: what does not open within 60 days is a mistake (see `hours`).
+DAYS_BACK, DAYS_AHEAD = 7, 70
+MOST_DAYS = 4_000
+BELIEVED = 600.0  # seconds
+
+
 class UnknownCalendarError(LookupError):
-    """`holidays: skip` with a calendar that nobody offers (its plugin is off), or without one for this country."""
+    """`holidays: skip` with a calendar that nobody offers (its plugin is off or fails), or none for this country."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -105,6 +116,64 @@ _OF_COUNTRY = {"IL": "israel", "IR": "iran"}
 _OF_ZONE = {"Asia/Jerusalem": "israel", "Asia/Tel_Aviv": "israel", "Asia/Tehran": "iran"}
 
 
+class _Answers:
+    """What a plugin's calendar said, day by day; believed for a while, for somebody may correct its days.
+
+    Nothing is decided by a calendar before it has answered for all the days that a decision may look at: one that
+    raises, leaves or talks nonsense in the middle would stop everybody whose turn it is.
+    """
+
+    def __init__(self, calendar: HolidayCalendar) -> None:
+        self.calendar = calendar
+        self.known: dict[date, str | None] = {}
+        self.looked_at: tuple[date, int] | None = None
+
+    def are_sound(self, today: date) -> bool:
+        turn = int(time.monotonic() // BELIEVED)
+        if self.looked_at == (today, turn):
+            return True
+        self.known.clear()
+        try:
+            for ahead in range(-DAYS_BACK, DAYS_AHEAD):
+                self._ask(today + timedelta(days=ahead))
+        except (Exception, SystemExit):
+            log.exception("the holiday calendar %s failed", self.calendar.name)
+            return False
+        self.looked_at = today, turn
+        return True
+
+    def holiday(self, day: date) -> str | None:
+        try:
+            return self._ask(day)
+        except (Exception, SystemExit):  # a day far off, that only a plan asks about
+            log.exception("the holiday calendar %s failed", self.calendar.name)
+            return None
+
+    def _ask(self, day: date) -> str | None:
+        if day not in self.known:
+            answer = self.calendar.holiday(day)
+            if not isinstance(answer, str | None):
+                raise TypeError(f"{type(answer).__name__} instead of the name of a holiday or None")
+            if len(self.known) >= MOST_DAYS:
+                self.known.clear()
+            self.known[day] = answer
+        return self.known[day]
+
+
+_answers: WeakKeyDictionary[HolidayCalendar, _Answers] = WeakKeyDictionary()
+
+
+def _of_a_plugin(name: str) -> HolidayCalendar | None:
+    """The calendar of this name that a plugin offers; None when none does, or when it fails."""
+    offered = manager.current().holiday_calendars().get(name)
+    if offered is None:
+        return None
+    answers = _answers.setdefault(offered, _Answers(offered))
+    if not answers.are_sound(clock.now().date()):
+        return None
+    return HolidayCalendar(offered.name, offered.label, answers.holiday)
+
+
 def calendars() -> dict[str, HolidayCalendar]:
     """Every calendar that a journey may name, by name. Needs an application context (for the plugins)."""
     return {**manager.current().holiday_calendars(), **BUILT_IN}
@@ -113,7 +182,7 @@ def calendars() -> dict[str, HolidayCalendar]:
 def calendar_for(name: str | None, country: str = "", time_zone: str = "") -> HolidayCalendar:
     """The calendar of this name, else of the business's country, else of its zone. Raises UnknownCalendarError."""
     wanted = name or _OF_COUNTRY.get(country) or ("" if country else _OF_ZONE.get(time_zone, ""))
-    found = BUILT_IN.get(wanted) or (manager.current().holiday_calendars().get(wanted) if wanted else None)
+    found = BUILT_IN.get(wanted) or (_of_a_plugin(wanted) if wanted else None)
     if found is None:
         raise UnknownCalendarError(wanted or country or time_zone)
     return found

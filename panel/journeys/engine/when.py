@@ -219,8 +219,8 @@ def _without_calendar(session: Session, one: Willing, name: str, now: datetime) 
         f"held_calendar:{journey_id}:{name}"[:200],
         code="held_calendar",
         sentence=N_(
-            "%(journey)s skips holidays, but there is no holiday calendar “%(calendar)s” here. Its messages wait. Name"
-            " another calendar in the journey, or switch on the plugin that brings it."
+            "%(journey)s skips holidays, but there is no holiday calendar “%(calendar)s” here, or its plugin fails. Its"
+            " messages wait. Name another calendar in the journey, or look at the plugin that brings it."
         ),
         params={"journey": journey_id, "calendar": name},
         journey_id=journey_id,

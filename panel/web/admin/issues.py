@@ -17,10 +17,10 @@ from panel.issues.models import Issue
 from panel.issues.queries import open_query
 from panel.jobs.bells import wake
 from panel.journeys import helping
-from panel.journeys.engine import breaker
 from panel.staff.audit import record_audit
+from panel.sync.erasing import erase_in_plugin
 from panel.web import filters
-from panel.web.admin import labels
+from panel.web.admin import issue_retry, labels
 from panel.web.admin.base import PanelModelView
 from panel.web.admin.listing import ListFilter
 from panel.web.issues import issue_words
@@ -35,8 +35,7 @@ ABOUT_JOURNEY = (
     "schedule_missed",
     "step_failed",
 )
-ONLY_ANSWERED = ("message_unknown", "experiment_asks")
-ABOUT_PLUGINS = ("channel_in_trouble", "action_in_trouble", "source_stale", "check_away")
+ABOUT_PLUGINS = ("channel_in_trouble", "channel_failed", "action_in_trouble", "source_stale", "check_away")
 
 
 def _holds(issue: Issue) -> bool:
@@ -123,27 +122,53 @@ class IssuesView(PanelModelView):
 
     @bulk_action("retry", lazy_gettext("Try again"))
     def action_retry(self, ids: list[str]) -> None:
-        """The cause is mended: the runs behind these issues look again. A message in doubt is not tried by this: only
-        its own three answers say whether it may go a second time, so that issue stays open; so does that of a test,
-        which asks until somebody chooses."""
+        """The cause is mended: what stands still or waits because of it looks again.
+
+        A message in doubt is not tried by this: only its own three answers say whether it may go a second time, so
+        that issue stays open; so does that of a test, which asks until somebody chooses, and whatever only reports a
+        cause: it closes by itself when the cause is gone.
+        """
         session, now = db.session(), clock.now()
-        asked = select(Issue).where(Issue.id.in_([int(i) for i in ids if i.isdigit()]))
-        issues = [one for one in session.scalars(asked) if one.code not in ONLY_ANSWERED]
-        numbers = [one.id for one in issues]
-        behind = {run for one in issues for run in helping.ids_of(session, helping.behind(one, now))} if issues else ()
+        asked = session.scalars(select(Issue).where(Issue.id.in_([int(i) for i in ids if i.isdigit()]))).all()
+        issues = [one for one in asked if issue_retry.can_be_tried(one)]
+        numbers = [one.id for one in issues if one.code != issue_retry.ERASING]
+        behind = {run for one in issues for run in helping.ids_of(session, helping.behind(one, now))}
         retried = helping.try_again(session, sorted(behind), by=self.me(), now=now)
-        channels = [one.params.get("channel", "") for one in issues if one.code == "channel_in_trouble"]
-        for channel in channels:
-            breaker.end_rest(session, channel, now)
+        services = issue_retry.try_services(session, issues, now)
+        erasing = [(one.params["plugin"], one.params["contact"]) for one in issues if one.code == issue_retry.ERASING]
         session.execute(update(Issue).where(Issue.id.in_(numbers)).values(state="resolved"))
-        record_audit(session, user=self.me(), action="issue_retried", subject=", ".join(map(str, numbers)))
+        if issues:
+            subject = ", ".join(str(one.id) for one in issues)
+            record_audit(session, user=self.me(), action="issue_retried", subject=subject)
+        told = [one for one in issues if one.id in numbers]
+        for one in told:
+            session.refresh(one)
         session.commit()
         wake("advance")
-        for channel in channels:
-            wake("deliver", channel)
-        if channels:
+        issue_retry.ring(told)
+        erased = sum(erase_in_plugin(plugin, contact) for plugin, contact in erasing)
+        self._say_what_became(len(asked) - len(issues), retried, services, len(erasing), erased)
+
+    @staticmethod
+    def _say_what_became(left: int, retried: int, services: int, erasing: int, erased: int) -> None:
+        if services:
             flash(gettext("What waits is tried again now."), "success")
-        if retried or not channels:
+        if erased:
+            flash(
+                ngettext("%(n)s contact is erased there now.", "%(n)s contacts are erased there now.", erased),
+                "success",
+            )
+        if erasing > erased:
+            flash(gettext("The plugin failed again; what it keeps is not erased."), "danger")
+        if left:
+            flash(
+                gettext(
+                    "There is nothing to try again here: mend the cause. What waits looks again by itself, within the"
+                    " hour at the latest, and the line goes when the cause is gone."
+                ),
+                "info",
+            )
+        if retried or not (services or erasing or left):
             flash(
                 ngettext("%(n)s contact goes on.", "%(n)s contacts go on.", retried),
                 "success" if retried else "warning",

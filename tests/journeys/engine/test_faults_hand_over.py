@@ -480,3 +480,19 @@ def test_a_message_that_was_taken_away_between_writing_and_the_mark_is_left_alon
         deliver("email")
     assert [one.status for one in world.messages()] == ["sent", "queued", "sent"]
     assert len(world.sent()) == 2
+
+
+def test_a_channel_whose_code_fails_is_named_to_a_person_until_it_works_again(
+    world: World, queued: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(2)
+    channel = world.channels["email"]
+    with pytest.MonkeyPatch.context() as patch, clock.hold(world.now):
+        patch.setattr(channel, "send", lambda batch, wire: 1 / 0)
+        deliver("email", 1)
+    assert [(one.code, one.state) for one in world.rows(Issue, key="channel_failed:email")] == [
+        ("channel_failed", "open")
+    ]
+    with clock.hold(world.now):
+        deliver("email")
+    assert [one.state for one in world.rows(Issue, key="channel_failed:email")] == ["resolved"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -605,3 +605,31 @@ def test_two_workers_at_once_let_one_a_day_through_for_a_mailbox(app: Flask, wor
     everybody = [(one.contact_id, one.wire_at.date()) for one in gone if one.journey_id != "j1"]
     assert len(everybody) == len(set(everybody)), "more than one a day"
     assert len([one for one in gone if one.journey_id == "j1"]) == 12
+
+
+@pytest.mark.parametrize("odd", [RuntimeError("no days"), SystemExit(2), 7, True])
+def test_a_calendar_that_fails_holds_its_own_messages_back_and_stops_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch, odd: Any
+) -> None:
+    def holiday(_day: date) -> Any:
+        if isinstance(odd, BaseException):
+            raise odd
+        return odd
+
+    well, failing = (HolidayCalendar("market", "Market days", one) for one in (lambda _day: None, holiday))
+    here = {"market": failing}
+    monkeypatch.setattr(type(manager.current()), "holiday_calendars", lambda _self: here)
+    world.template("note")
+    hours = "send_hours: {from: 09:00, to: 20:00, holidays: skip, calendar: market}"
+    world.publish(journey("skipping", hours))
+    world.publish(journey("plain", "send_hours: {from: 09:00, to: 20:00}"))
+    start(world, world.contact())
+    world.work()
+    assert [(one.journey_id, one.status, one.reason) for one in world.messages()] == [
+        ("skipping", "queued", "held_calendar"),
+        ("plain", "sent", None),
+    ]
+    assert [(one.code, one.params["calendar"]) for one in world.rows(Issue)] == [("held_calendar", "market")]
+    here["market"] = well
+    world.play(timedelta(hours=1))
+    assert [one.status for one in world.messages()] == ["sent", "sent"]
