@@ -163,8 +163,13 @@ class Batch:
     def go(self) -> None:
         self._begin_under_live()
         self._leave_if_gone()
-        self._stop_or_reach_goal()
+        self._stop_or_reach_goal(self.runs)
+        movable = [run for run in self.runs if run.live is not None]
         while active := [run for run in self.runs if not run.settled]:
+            if moved := [run for run in movable if run.judged_by != run.program.version_id and not run.settled]:
+                # What stops a run there, or is its goal, may have happened long ago.
+                self._stop_or_reach_goal(moved)
+                continue
             groups: dict[tuple[int, str], list[Run]] = defaultdict(list)
             for run in active:
                 if run.steps_taken >= MAX_STEPS_AT_ONCE:
@@ -202,9 +207,11 @@ class Batch:
     def leave_at(self, run: Run) -> datetime:
         return add(run.entered_at, run.program.leave_after, run.zone)
 
-    def _stop_or_reach_goal(self) -> None:
+    def _stop_or_reach_goal(self, runs: Sequence[Run]) -> None:
         """stop_when and goal act on what has happened since entry, whatever order it arrived in."""
-        active = [run for run in self.runs if not run.settled]
+        active = [run for run in runs if not run.settled]
+        for run in active:
+            run.judged_by = run.program.version_id
         wanted = Needs()
         for program in {run.program.version_id: run.program for run in active}.values():
             wanted.add(program.history_needs)

@@ -41,7 +41,7 @@ class Run:
 
     __slots__ = (
         *("id", "journey_id", "contact_id", "program", "live", "live_zone", "person", "zone", "zone_from"),
-        *("step_id", "phase"),
+        *("judged_by", "step_id", "phase"),
         *("seq", "entered_at", "step_began_at", "depth", "priority", "data_text", "settled", "status", "reason"),
         *("due_at", "planned_at", "steps_taken", "trace", "end_detail", "hold_code", "hold_params"),
         *("_wait", "_wait_text", "_data", "_carried"),
@@ -67,6 +67,7 @@ class Run:
         self.program, self.live, self.person = program, live, person
         self.zone, self.zone_from = zone
         self.live_zone = live_zone or zone
+        self.judged_by: int | None = None  # the version whose stop_when and goal have been looked at
         self._wait: dict[str, Any] | None = None
         self._data: dict[str, Any] | None = None
         self.settled, self.status, self.steps_taken = False, "active", 0

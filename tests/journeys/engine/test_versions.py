@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from panel.journeys.by_hand import start_by_hand
 from tests.journeys.engine.world import World
 
@@ -89,3 +91,26 @@ def test_conditions_know_a_renamed_step_by_what_it_did_under_its_old_name(world:
     world.play(timedelta(days=3))
     assert subjects(world) == ["one"]
     assert ("tag_known", "done") in world.trace()
+
+
+@pytest.mark.parametrize("rule", ["stop_when: [{event: order_paid}]", "goal: {event: order_paid}"])
+def test_what_the_new_version_stops_by_is_looked_at_before_its_first_step(world: World, rule: str) -> None:
+    steps = FIRST + "    - {wait: 9 days}\n"
+    contact = begin(world, steps)
+    world.event(contact, "order_paid")
+    edit(world, steps.replace("- send: two", "- tag: owes\n    - send: two"), f"{rule}\n  when_edited: follow")
+    world.play(timedelta(days=3))
+    [run] = world.runs()
+    assert run.status == ("goal" if "goal" in rule else "stopped")
+    assert world.trace() == [("send_one", "done"), ("pause", "time_came")]
+    assert subjects(world) == ["one"]
+
+
+def test_time_alone_stops_by_a_rule_of_the_new_version(world: World) -> None:
+    steps = "    - {wait: 1 day, id: pause}\n    - {wait: 30 days, id: long}\n"
+    begin(world, steps)
+    world.event(1, "order_paid")
+    rule = "stop_when: [{if: {not_happened: order_paid, within: 5 days}}]"
+    edit(world, steps, f"{rule}\n  when_edited: follow")
+    world.play(timedelta(days=6))
+    assert [one.status for one in world.runs()] == ["stopped"]
