@@ -42,7 +42,8 @@ def wait(batch: Batch, step: Step, group: list[Run]) -> None:
         more = {"planned": end.at.isoformat()} if at != end.at else {}
         if at <= now:
             # Planned anew by a person, with an end that is past: what comes now was never meant for then.
-            run.planned_at = max(at, datetime.fromisoformat(run.wait.get("replanned", at.isoformat())))
+            anew = run.wait.get("replanned")
+            run.planned_at = max(at, datetime.fromisoformat(anew)) if anew else at
             run.finish("time_came", now, until=at.isoformat(), **more)
         else:
             run.wait_until(at, kind="wait", until=at.isoformat(), zone=str(run.zone), zone_from=run.zone_from, **more)
