@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -18,7 +19,8 @@ from panel.web.journeys import diffs, recipes
 from panel.web.journeys.impact import impact
 from panel.web.journeys.judging import apply, judge
 from panel.web.journeys.queries import Standing
-from tests.web.journeys import FILE, put_file, shown
+from tests.journeys.test_operations import until_somebody_waits
+from tests.web.journeys import FILE, WIN_BACK, put_file, shown
 
 TODAY = date(2026, 11, 22)
 GOOD = """tea:
@@ -347,6 +349,20 @@ def test_the_editor_offers_what_may_stand_at_the_cursor(logged_in, draft):
     answer = send_json(person, f"{draft}/complete", text=text, line=2, column=14).json
     assert [one["insert"] for one in answer["options"]] == ["marketing"]
     assert person.client.post(f"{draft}/complete", json={"text": text, "line": "x"}).status_code == 400
+
+
+@pytest.mark.databases("postgresql")
+def test_of_two_who_save_at_once_the_second_is_told(logged_in, draft, session):
+    person = logged_in()
+    base = session.get(Journey, "win_back", with_for_update=True).draft_sha256
+    mine, theirs = (WIN_BACK.replace("1 week", f"{n} days") for n in (5, 9))
+    operations.save_draft(session, "win_back", mine)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(send_json, person, f"{draft}/draft", text=theirs, base=base)
+        until_somebody_waits(session)
+        session.commit()
+        assert answer.result(20).status_code == 409
+    assert "5 days" in session.get(Journey, "win_back", populate_existing=True).draft_text
 
 
 @pytest.mark.databases("sqlite")

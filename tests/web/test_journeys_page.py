@@ -204,6 +204,19 @@ def test_only_the_draft_that_was_seen_is_thrown_away(logged_in, stored, publishe
     stored.rollback()
 
 
+def test_an_old_version_takes_the_place_of_a_draft_only_when_somebody_says_so(logged_in, stored, published):
+    person = logged_in()
+    text = WIN_BACK.replace("\n  ", "\n").removeprefix("  ")
+    save(person, text.replace("1 week", "5 days"))
+    restore = "/admin/journeys/win_back/versions/1/restore"
+    assert "Its text is gone then" in person.post(restore).text
+    assert "5 days" in stored.get(Journey, "win_back", populate_existing=True).draft_text
+    stored.rollback()
+    assert person.post(restore, confirmed="1").status_code == 303
+    assert stored.get(Journey, "win_back", populate_existing=True).draft_text is None  # version 1 is what runs
+    stored.rollback()
+
+
 def test_defaults_that_change_while_the_page_is_open_are_shown_before_they_are_published(
     logged_in, stored, published, path
 ):

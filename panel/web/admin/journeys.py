@@ -153,7 +153,16 @@ class JourneysView(EditorPages, PanelView):
         """Make an old version the draft again. Nothing that runs changes until somebody publishes it."""
         session = db.session()
         journey = _journey(session, journey_id)
-        operations.save_draft(session, journey.id, _own_text(_version(session, journey_id, number)), by=current_user)
+        text = _own_text(_version(session, journey_id, number))
+        if journey.draft_text not in (None, text) and (
+            page := ask_first(
+                gettext("Replace the draft?"),
+                button=gettext("Replace it"),
+                more=gettext("There is a draft that nobody has published yet. Its text is gone then."),
+            )
+        ):
+            return page
+        operations.save_draft(session, journey.id, text, by=current_user)
         session.commit()
         flash(gettext("Version %(number)s is the draft now. Nothing runs differently until you publish it.",
                       number=number), "success")  # fmt: skip
