@@ -11,6 +11,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from panel.contacts.models import Contact
+from panel.errors import UserError
+from panel.i18n import N_
+from panel.journeys import usage
 from panel.journeys.engine.sets import select_where
 from panel.journeys.models import Audience, AudienceState, Enrolment, Journey, JourneyVersion
 from panel.segments.models import Segment
@@ -120,3 +123,22 @@ def uses(session: Session, name: str) -> list[Use]:
     segments = session.scalars(select(Segment).order_by(Segment.name)).all()
     others = [Use("segment", str(one.id), one.name) for one in segments if name in set(names_in(one.resolved))]
     return [*found.values(), *others]
+
+
+def segments_using(session: Session, kind: str, name: str) -> list[str]:
+    """The names of the segments whose condition uses a field, a list or a tag; by name."""
+    rows = session.execute(select(Segment.name, Segment.resolved).order_by(Segment.name))
+    return [one for one, resolved in rows if name in usage.named(resolved, kind)]
+
+
+def refuse_if_used(session: Session, kind: str, name: str) -> None:
+    """Raise UserError that says which journeys, templates or segments use it: without it they would find nobody, and
+    nothing would say so."""
+    usage.refuse_if_used(session, kind, name)
+    if kind in usage.KEYS and (segments := segments_using(session, kind, name)):
+        raise UserError(
+            "used_by_segments",
+            N_("“%(name)s” is used by the segments: %(segments)s. Change or delete them first."),
+            name=name,
+            segments=", ".join(segments),
+        )

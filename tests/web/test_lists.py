@@ -172,3 +172,34 @@ def test_a_name_that_a_journey_uses_is_neither_changed_nor_deleted(logged_in, se
     person.post(f"/admin/tags/edit/?id={tag.id}", name="vip", color="red")
     session.rollback()
     assert session.scalars(select(Tag.color)).all() == ["red"]
+
+
+@pytest.mark.parametrize("kind", ["list", "tag", "field"])
+def test_what_a_segment_or_a_text_uses_is_not_deleted_and_the_refusal_names_it(logged_in, session, kind):
+    """Else the segment would find nobody, and the letter have a hole, without a word."""
+    from panel.contacts.memberships import create_list, create_tag
+    from panel.contacts.models import ContactList, Field, Tag
+    from panel.contacts.typed import create_field
+    from panel.db import writing
+    from panel.messages.templates import Form, save_template
+    from panel.segments.operations import save
+
+    condition = {"list": "in_list: Choir", "tag": "has_tag: Choir", "field": "{field: choir, is: x}"}[kind]
+    with writing() as writer:
+        create_list(writer, "Choir")
+        create_tag(writer, "Choir")
+        create_field(writer, "choir", labels={"en": "Choir", "he": "מקהלה"})
+        create_field(writer, "voice", labels={"en": "Voice", "he": "קול"})
+        save(writer, "Singers", condition + "\n")
+        save_template(writer, "letter", [Form("email", "", "x", "", "[[קול|]]")])
+        model = {"list": ContactList, "tag": Tag, "field": Field}[kind]
+        number = writer.scalars(select(model.id).where(model.name.in_(("Choir", "choir")))).one()
+        voice = writer.scalars(select(Field.id).where(Field.name == "voice")).one()
+    person = logged_in("owner")
+    person.post(f"/admin/{kind}s/delete/", id=number, confirmed="1")
+    assert "is used by the segments: Singers" in person.text("/admin/")
+    assert session.get(model, number) is not None
+    if kind == "field":
+        person.post("/admin/fields/delete/", id=voice, confirmed="1")
+        assert "stands in the templates: letter" in person.text("/admin/")
+        assert session.get(Field, voice) is not None

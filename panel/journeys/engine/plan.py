@@ -18,8 +18,10 @@ from panel.journeys.engine.turns import repeat
 from panel.journeys.engine.undecided import settle_undecided
 from panel.journeys.engine.watchdog import watch
 from panel.journeys.engine.zones import warn_of_unknown_zones
+from panel.journeys.language.vocabulary import Vocabulary
 from panel.journeys.models import Enrolment, Journey
 from panel.journeys.operations import watch_file
+from panel.plugin_manager import manager
 from panel.tasks.reminding import remind_due
 
 
@@ -30,8 +32,10 @@ def run(limit_seconds: float, argument: str = "") -> bool:
 
 def plan() -> None:
     """Do what is due by time alone. Needs an application context; harmless to repeat."""
+    # Lists and templates may be made after the file; a channel that a plugin brings is no mistake in it.
+    offered = Vocabulary(channels=tuple(manager.current().channels()))
     with writing() as session:
-        watch_file(session, current_app.config["PANEL"].journeys_file, now=clock.now())
+        watch_file(session, current_app.config["PANEL"].journeys_file, vocabulary=offered, now=clock.now())
     with writing() as session:
         now = clock.now()
         _end_closed(session, now)

@@ -25,7 +25,7 @@ from panel import clock
 from panel.db import db, writing
 from panel.errors import UserError
 from panel.i18n import LazyText, current_language, gettext, lazy_gettext, ngettext
-from panel.journeys.usage import refuse_if_used
+from panel.segments.queries import refuse_if_used
 from panel.staff.audit import record_audit
 from panel.web import exports, filters
 from panel.web.access import allowed, must

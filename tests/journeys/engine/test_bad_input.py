@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import current_app
 
 from panel.contacts.memberships import add_tag, create_list
 from panel.contacts.typed import create_field
 from panel.db import reading
 from panel.errors import UserError
 from panel.issues.models import Issue
+from panel.journeys import usage
 from panel.journeys.by_hand import retry, start_by_hand
 from panel.journeys.engine import verbs
+from panel.journeys.engine.plan import plan
 from panel.journeys.models import Journey, StepRun
 from panel.journeys.usage import refuse_if_used
 from panel.plugin_manager import manager
@@ -229,3 +232,47 @@ def test_a_channel_without_a_text_in_the_template_is_passed_over_or_named(world:
     assert len(world.sent()) == 1
     words = issues(world)["held_missing_template"]
     assert all(one in words for one in ("by_sms", "the template one", "sms"))
+
+
+def test_a_field_that_only_stands_in_a_text_of_a_journey_is_used_by_it(world: World) -> None:
+    world.do(create_field, "voice", labels={"en": "Voice", "he": "קול"})
+    world.do(create_field, "town")
+    world.publish(
+        """
+choir:
+  name: Choir
+  purpose: service
+  start_when: [{event: asked}]
+  review_after: 1 year
+  steps:
+    - send: {via: email, subject: Hello, text: "You sing [[קול|]]"}
+"""
+    )
+    with reading() as session:
+        assert usage.journeys_using(session, "field", "voice") == ["choir"]
+        assert usage.journeys_using(session, "field", "town") == []
+
+
+def test_a_channel_that_a_plugin_brings_is_no_mistake_in_the_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = current_app.config["PANEL"].journeys_file
+    path.write_text(
+        """language: 1
+journeys:
+  pigeons:
+    name: Pigeons
+    purpose: service
+    start_when: [{event: asked}]
+    review_after: 1 year
+    steps: [{send: {via: pigeon, text: coo}}]
+""",
+        encoding="utf-8",
+    )
+    plan()
+    assert [one.code for one in world.rows(Issue, state="open")] == ["unknown_channel"]
+    offered = {**world.channels, "pigeon": RecordingChannel("pigeon")}
+    monkeypatch.setattr(type(manager.current()), "channels", lambda _self: offered)
+    path.write_text(path.read_text(encoding="utf-8") + "# seen again\n", encoding="utf-8")
+    plan()
+    assert world.rows(Issue, state="open") == []
