@@ -30,7 +30,7 @@ from panel.journeys.engine.conditions import (
     why_undecided,
 )
 from panel.journeys.engine.ending import end_runs
-from panel.journeys.engine.facts import Asking, Company, Person, company, happened, load, people, zone_of
+from panel.journeys.engine.facts import Asking, Company, Person, company, happened, load, name_in, people, zone_of
 from panel.journeys.engine.flips import next_change
 from panel.journeys.engine.following import already_done, begins_as, key_of, visit
 from panel.journeys.engine.holding import (
@@ -264,6 +264,7 @@ class Batch:
                 run.entered_at,
                 run.step_began_at,
                 run.program,
+                bool(run.carried.get("moved")),
             )
             for run in runs
         ]
@@ -283,8 +284,15 @@ class Batch:
         )
         if wanted.step_times:  # also the steps taken just now, which are not written yet
             for run, facts in zip(runs, found, strict=True):
-                facts.step_times = {**facts.step_times, **{one.step_id or "": one.began_at for one in run.trace}}
+                just_now = {
+                    name_in(run.program, self._version(run, one), one.step_id): one.began_at for one in run.trace
+                }
+                facts.step_times = {**facts.step_times, **{name: at for name, at in just_now.items() if name}}
         return found
+
+    def _version(self, run: Run, visit: Visit) -> Program:
+        """The program under which a run of this batch made a visit."""
+        return run.program if visit.version_id == run.program.version_id else self.programs[visit.version_id]
 
     def _take(self, program: Program, step_id: str, group: list[Run]) -> None:
         """One step for the runs that stand at it. Whose turn raises an error is held; the others go on."""

@@ -216,6 +216,7 @@ def _facts(
                 run["entered_at"],
                 run["step_began_at"],
                 known[run["version_id"]],
+                bool(data.get("moved")),
             )
         )
     loaded = load(session, asking, wanted, now, persons=persons, business=business)

@@ -100,6 +100,7 @@ class Asking(NamedTuple):
     entered_at: datetime | None = None
     step_began_at: datetime | None = None
     program: Program | None = None  # that of its run: what the conditions call the steps
+    moved: bool = False  # whether the run went through other versions before
 
 
 def load(
@@ -333,9 +334,10 @@ def _step_times(session: Session, runs: Sequence[int]) -> dict[int, dict[str, An
 
 
 def _under_new_names(session: Session, asking: Sequence[Asking], known: Sequence[Mapping[int, dict[str, Any]]]) -> None:
-    """What is known of a run's steps, under the names that an edit has given them since."""
-    renamed = {one.enrolment_id: one.program.renamed for one in asking if one.program and one.program.renamed}
-    runs = [id_ for id_ in renamed if id_ is not None and any(id_ in facts for facts in known)]
+    """What is known of a run's steps, under the names that they have in its version. An edit may have given them others
+    since, and a name may be that of another step now."""
+    theirs = {one.enrolment_id: one.program for one in asking if one.program and (one.moved or one.program.renamed)}
+    runs = [id_ for id_ in theirs if id_ is not None and any(id_ in facts for facts in known)]
     if not runs:
         return
     query = (
@@ -345,12 +347,20 @@ def _under_new_names(session: Session, asking: Sequence[Asking], known: Sequence
     )
     rows = connection_of(session).execute(query).all()
     versions = programs(session, {row.version_id for row in rows})
+    called: dict[int, list[tuple[str, str | None]]] = defaultdict(list)
     for row in rows:
-        program = versions.get(row.version_id)
-        key = program.steps.get(row.step_id, {}).get("key", row.step_id) if program is not None else row.step_id
-        for identity, now_known_by in renamed[row.enrolment_id].items():
-            if now_known_by == key:
-                for facts in known:
-                    mine = facts.get(row.enrolment_id, {})
-                    if row.step_id in mine:
-                        mine[identity] = mine[row.step_id]
+        now = name_in(theirs[row.enrolment_id], versions.get(row.version_id), row.step_id)
+        called[row.enrolment_id].append((row.step_id, now))
+    for id_, names in called.items():
+        for facts in known:
+            if id_ in facts:
+                mine = facts[id_]
+                before = {name: mine.pop(name) for name in dict(names) if name in mine}
+                mine |= {now: before[name] for name, now in names if now is not None and name in before}
+
+
+def name_in(program: Program, other: Program | None, step_id: str | None) -> str | None:
+    """How a step of another version is called in `program`; None when it is not there."""
+    step = other.steps.get(step_id or "") if other is not None else None
+    same = program.by_key.get(str(step.get("key") or step["id"]) if step is not None else step_id or "")
+    return str(same["id"]) if same is not None else None

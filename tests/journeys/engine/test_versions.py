@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from panel.journeys import operations
 from panel.journeys.by_hand import start_by_hand
 from tests.journeys.engine.world import World
 
@@ -114,3 +115,51 @@ def test_time_alone_stops_by_a_rule_of_the_new_version(world: World) -> None:
     edit(world, steps, f"{rule}\n  when_edited: follow")
     world.play(timedelta(days=6))
     assert [one.status for one in world.runs()] == ["stopped"]
+
+
+def test_conditions_know_what_was_done_under_another_name_when_an_older_version_is_live_again(world: World) -> None:
+    asks = """    - {wait: 2 days, id: pause}
+    - if: {message: %s, was: sent}
+      then: [{tag: known}]
+"""
+    texts = {name: f"    - {{send: one, id: {name}}}\n" + asks % name for name in ("greeting", "welcome")}
+    world.template("one")
+    contacts = [world.contact(name) for name in ("Dana", "Roni")]
+    for number, name in enumerate(("greeting", "welcome", "greeting")):
+        world.do(operations.publish, "series", text=HEAD % "" + texts[name], now=world.now)
+        if number < 2:
+            world.do(start_by_hand, contacts[number], "series", now=world.now)
+            world.play(timedelta(hours=1))
+    world.play(timedelta(days=3))
+    assert world.trace().count(("tag_known", "done")) == 2
+
+
+def test_a_name_that_is_another_steps_now_tells_nothing_of_the_one_that_had_it(world: World) -> None:
+    begin(world, "    - {send: one, id: greeting}\n    - {wait: 2 days, id: pause}\n")
+    steps = """    - {send: one, id: welcome}
+    - {wait: 2 days, id: pause}
+    - if: {has_tag: vip}
+      then: [{send: two, id: greeting}]
+    - if: {message: greeting, was: sent}
+      then: [{tag: wrong}]
+      else: [{tag: right}]
+"""
+    for number, text in enumerate(("    - {send: one, id: welcome}\n    - {wait: 2 days, id: pause}\n", steps), 2):
+        world.publish(HEAD % "" + text, number=number, carry=True)
+    world.play(timedelta(days=3))
+    assert ("tag_right", "done") in world.trace()
+    assert ("tag_wrong", "done") not in world.trace()
+
+
+def test_a_step_taken_just_now_under_its_old_name_is_known_under_the_new_one(world: World) -> None:
+    asks = """    - {wait: 1 day, id: before}
+    - {wait: 2 days, id: %(name)s}
+    - if: {happened: order_paid, since: %(name)s}
+      then: [{tag: right}]
+"""
+    contact = begin(world, asks % {"name": "pause"})
+    world.play(timedelta(days=1, hours=1))
+    world.event(contact, "order_paid")
+    world.publish(HEAD % "" + asks % {"name": "rest"}, number=2, carry=True)
+    world.play(timedelta(days=3))
+    assert ("tag_right", "done") in world.trace()
