@@ -6,7 +6,7 @@ Every change says who made it: on the timeline of the contact, and in the task i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from panel.contacts.values import clean, clean_free
 from panel.db import connection_of, next_ids, rows_of, table_of
 from panel.errors import UserError
 from panel.i18n import N_
-from panel.staff.models import Notice
+from panel.staff.models import Notice, User
 from panel.staff.notices import NewNotice, notify_many
 from panel.staff.people import OWNERS, Directory, Meant
 from panel.tasks.models import Task
@@ -137,6 +137,13 @@ def assign(
     keyed = [{**row, "created_by": by.user_id, "journey_id": None} for row in rows]
     _tell(session, keyed, dict.fromkeys((row["id"] for row in rows), who), directory, at, again=at)
     return [row["id"] for row in rows]
+
+
+def hand_to_owners(session: Session, user: User, *, by: By = PANEL, now: datetime | None = None) -> list[int]:
+    """What a colleague who may not log in any more has left open, handed to the owners: else nobody would see it, and
+    a journey that waits for it would wait for ever."""
+    left = session.scalars(select(Task.id).where(Task.assignee_id == user.id, Task.state == "open")).all()
+    return assign(session, left, replace(OWNERS, asked_for=user.name or user.email), by=by, now=now) if left else []
 
 
 def snooze(

@@ -18,8 +18,12 @@ from panel.plugin_manager import manager
 from panel.plugin_manager.models import PluginState
 from panel.plugin_manager.operations import set_health
 from panel.sdk.context import NewContact
+from panel.staff.models import Notice
+from panel.staff.people import Meant
 from panel.staff.rules import RoleName
 from panel.sync.erasing import erase_everywhere
+from panel.tasks.models import Task
+from panel.tasks.operations import NewTask, create_task
 from panel.web.issues import issue_words
 from tests.web.conftest import logged_in, make_user  # noqa: F401 - fixtures
 
@@ -113,3 +117,21 @@ def test_an_issue_calls_journeys_channels_and_plugins_by_their_names(app, owner,
         words = issue_words(session.get_one(Issue, number), language)
     plain = words.translate({0x2068: None, 0x2069: None})
     assert plain == f"{journey}|{channel}|{plugin}|email"
+
+
+def test_the_tasks_of_a_colleague_who_may_not_log_in_any_more_go_to_the_owners_who_are_told(owner, make_user):  # noqa: F811
+    """A journey may stand there until the task is done, and nobody would ever see it."""
+    mira = make_user("support", name="Mira")
+    with writing() as session:
+        dana = create_contact(session, NewContact(name="Dana"), how="manual")
+        number = create_task(session, NewTask(dana, "Call Dana", who=Meant(mira.id)))
+    page = f"/admin/users/edit/?id={mira.id}"
+    owner.post(page, page, name="Mira", role="support", active="y")
+    with reading() as session:
+        assert session.get_one(Task, number).assignee_id == mira.id
+    owner.post(page, page, name="Mira", role="support")
+    assert "1 open task went to the owners." in owner.text("/admin/users/")
+    with reading() as session:
+        task = session.get_one(Task, number)
+        assert (task.assignee_id, task.assignee_role, task.asked_for, task.state) == (None, "owner", "Mira", "open")
+        assert [one.task_id for one in session.scalars(select(Notice))][-1] == number

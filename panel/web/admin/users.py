@@ -15,12 +15,14 @@ from wtforms.validators import InputRequired, Length, Regexp
 from wtforms.validators import Optional as MayBeEmpty
 
 from panel.contacts.addresses import parse_email
+from panel.contacts.origin import By
 from panel.db import db
 from panel.errors import UserError
-from panel.i18n import current_language, gettext, lazy_gettext
+from panel.i18n import current_language, gettext, lazy_gettext, ngettext
 from panel.staff import operations
 from panel.staff.models import User
 from panel.staff.rules import ROLE_LABELS, ROLE_SENTENCES, RoleName, strongest
+from panel.tasks.operations import hand_to_owners
 from panel.web import filters
 from panel.web.access import requires
 from panel.web.admin.base import PanelModelView, chip
@@ -145,11 +147,16 @@ class UsersView(PanelModelView):
         try:
             operations.set_role(session, model, form.role.data, by=self.me())
             operations.set_active(session, model, form.active.data, by=self.me())
+            session.flush()
+            left = [] if form.active.data else hand_to_owners(session, model, by=By(user_id=self.me().id))
             session.commit()
         except UserError as error:
             session.rollback()
             flash(error.words(current_language()), "danger")
             return False
+        if left:
+            words = ngettext("%(n)s open task went to the owners.", "%(n)s open tasks went to the owners.", len(left))
+            flash(words, "info")
         return True
 
     @expose("/password/", methods=("POST",))
