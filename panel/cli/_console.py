@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import signal
 import sys
+from contextlib import suppress
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -21,23 +22,44 @@ WIDTH = 10
 
 
 class Log:
-    """Lines go to the terminal, and with their time into one file that is kept small."""
+    """Lines go to the terminal, and with their time into one file that is kept small.
+
+    A line that cannot be written (a full disk, a closed terminal) is lost: whoever writes it down runs everything else,
+    and must not end for it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_closed = False
         self._file = RotatingFileHandler(path, maxBytes=KEEP_BYTES, backupCount=KEEP_FILES, encoding="utf-8")
 
     def write(self, name: str, line: str) -> None:
-        click.echo(f"{name:<{WIDTH}} | {line}")
+        with suppress(OSError):
+            click.echo(f"{name:<{WIDTH}} | {line}")
+        if self._is_closed:
+            return
         at = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        if self._file.stream is not None:
+        try:
+            if self._file.stream is None:
+                self._file.stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
             self._file.stream.write(f"{at} {name} {line}\n")
             self._file.stream.flush()
             if self._file.stream.tell() > KEEP_BYTES:
                 self._file.doRollover()
+        except OSError:
+            self._let_go()
 
     def close(self) -> None:
+        self._is_closed = True
+        self._let_go()
         self._file.close()
+
+    def _let_go(self) -> None:
+        """Forget the stream with what it could not write; the next line opens the file anew."""
+        stream, self._file.stream = self._file.stream, None  # type: ignore[assignment]
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
 
 
 class Banner:

@@ -254,3 +254,18 @@ def test_a_deep_instance_folder_is_no_trouble_for_the_brokers_socket(tmp_path):
 
 def test_the_lock_names_its_holder(up):
     assert json.loads((up.instance / "up.lock").read_text())["url"] == up.url
+
+
+def test_a_full_disk_takes_lines_from_the_log_and_ends_nothing(tmp_path):
+    from panel.cli._console import Log
+
+    path = tmp_path / "panel.log"
+    path.symlink_to("/dev/full")
+    log = Log(path)
+    for number in range(3):
+        log.write("worker-1", f"lost {number}")
+    path.unlink()
+    log.write("worker-1", "kept")
+    log.close()
+    log.write("worker-1", "after the end")
+    assert [line.split(" ", 1)[1] for line in path.read_text().splitlines()] == ["worker-1 kept"]
