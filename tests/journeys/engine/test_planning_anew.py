@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from panel.contacts.models import Field
+from panel.contacts.operations import update_contact
 from panel.db import reading
 from panel.journeys import operations, planned, resuming
 from panel.journeys.by_hand import start_by_hand
@@ -46,6 +48,8 @@ def some_wait(chance: random.Random) -> str:
         f"wait: {{until: {{day: {chance.choice(['sunday', 'tuesday', 'friday'])}}}{at}}}",
         f"wait: {{until: {{date: {day}}}{at}, if_past: {chance.choice(['go_on', 'stop', 'skip_next'])}}}",
         f"wait: {{until: {{month_day: {chance.randint(1, 31)}}}{at}}}",
+        f"wait: {{until: {{field: appointment}}{at}, if_past: {chance.choice(['go_on', 'stop', 'skip_next'])}}}",
+        f"wait: {{until: {{field: appointment, offset: {chance.randint(1, 9)} days before}}{at}}}",
     ]) + ", id: pause}"  # fmt: skip
 
 
@@ -124,7 +128,11 @@ def test_a_wait_that_is_planned_anew_ends_like_one_that_began_then_under_the_new
     world: World, request: pytest.FixtureRequest
 ) -> None:
     world.template("one")
+    world.do(lambda session: session.add(Field(name="appointment", type="date", labels={}, created_at=SUNDAY)))
     contacts = [world.contact(f"Contact {n}", **({"time_zone": zone} if zone else {})) for n, zone in enumerate(ZONES)]
+    for n, contact in enumerate(contacts[1:]):  # the first has no appointment
+        day = (SUNDAY + timedelta(days=5 * n - 2)).date().isoformat()
+        world.do(update_contact, contact, {"appointment": day}, now=world.now)
     first, many = int(os.environ.get("PLANNING_FIRST", "0")), int(os.environ.get("PLANNING_EXAMPLES", "0"))
     for seed in range(first, first + (many or (2 if "postgresql" in request.node.name else 5))):
         one_story(world, seed, contacts)
