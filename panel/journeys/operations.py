@@ -197,13 +197,7 @@ def _ready(
     today: date,
 ) -> tuple[CheckedJourney, Program]:
     """The checked journey and its program, or NotPublishedError with everything that is in the way."""
-    if file_text and (broken := read(file_text)[0].problems):
-        raise NotPublishedError(journey_id, broken)
-    around = (
-        [problem for problem in check(file_text, vocabulary).problems if problem.path.startswith("defaults")]
-        if file_text
-        else []
-    )
+    around = in_the_way(file_text, vocabulary, today)
     checked = check_journey(text, file_text, vocabulary, today=today)
     found = checked.journeys.get(journey_id)
     if found is None:
@@ -222,6 +216,16 @@ def _ready(
     if problems or found.program is None:
         raise NotPublishedError(journey_id, problems or checked.problems)
     return found, found.program
+
+
+def in_the_way(file: str | bytes | None, vocabulary: Vocabulary | None, today: date) -> list[Problem]:
+    """What is wrong with journeys.yaml itself, so that no journey can be published: it cannot be read, or its defaults
+    are wrong. An empty file is no obstacle. Bytes are those of a file that is no text."""
+    if not file or not file.strip():
+        return []
+    broken = read(file)[0].problems if isinstance(file, str) else check(file).problems
+    found = check(file, vocabulary, today=today).problems if not broken else ()
+    return list(broken) or [problem for problem in found if problem.path.startswith("defaults")]
 
 
 def _located(problem: Problem, checked: Checked, journey: CheckedJourney) -> Problem:

@@ -204,6 +204,33 @@ def test_only_the_draft_that_was_seen_is_thrown_away(logged_in, stored, publishe
     stored.rollback()
 
 
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (b"\n  oops: [\n", "A bracket is not closed"),
+        (b"\n# \xff\n", "not UTF-8 text"),
+        (b"\nblueprints: 5\ndefaults: {send_hours: {from: 25:00, to: 9}}\n", "has to be put right first"),
+    ],
+)
+def test_a_file_that_keeps_everything_from_being_published_is_told_with_its_line(
+    logged_in, stored, published, path, damage, words
+):
+    person = logged_in()
+    save(person, WIN_BACK.replace("1 week", "5 days").replace("\n  ", "\n").removeprefix("  "))
+    found = shown(person.text("/admin/journeys/win_back/publish"))
+    path.write_bytes(path.read_bytes() + damage)
+    for page in (
+        person.text("/admin/journeys/win_back/publish"),
+        person.post("/admin/journeys/win_back/publish", **found).text,
+    ):
+        assert words in plain(page)
+        assert "has to be put right first" in plain(page)
+        assert 'name="text_sha256"' not in page
+    assert "5 days" in stored.get(Journey, "win_back", populate_existing=True).draft_text
+    stored.rollback()
+
+
 def test_an_old_version_takes_the_place_of_a_draft_only_when_somebody_says_so(logged_in, stored, published):
     person = logged_in()
     text = WIN_BACK.replace("\n  ", "\n").removeprefix("  ")

@@ -184,6 +184,11 @@ class EditorPages:
             before=in_words(live.resolved, language, names) if live else None,
             words=in_words(judgement.program, language, names),
             impact=found,
+            in_the_way=operations.in_the_way(
+                file.data if file.text is None else file.text, vocabulary(session), clock.now().date()
+            ),
+            language=language,
+            file_name=file.path.name,
             removed=removed_in_words(found, live.resolved, versions, language, names) if live else {},
             joins=joins_in_words(found, draft, language, names) if draft else [],
             tests_lost=thrown_away(session, journey_id, draft) if live and draft else {},
