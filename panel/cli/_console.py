@@ -56,7 +56,7 @@ class Log:
 
     def _let_go(self) -> None:
         """Forget the stream with what it could not write; the next line opens the file anew."""
-        stream, self._file.stream = self._file.stream, None  # type: ignore[assignment]
+        stream, self._file.stream = self._file.stream, None
         if stream is not None:
             with suppress(OSError):
                 stream.close()
