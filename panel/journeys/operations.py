@@ -43,7 +43,7 @@ from panel.journeys.language.program import says_the_same
 from panel.journeys.language.reading import read
 from panel.journeys.models import Journey, JourneyFile, JourneyVersion
 from panel.staff.audit import record_audit
-from panel.staff.models import User
+from panel.staff.models import AuditEntry, User
 
 _FILE_ISSUE = "journeys_file"
 _FILE_LOCK = 0x6A6F75726E  # any number that nobody else uses
@@ -298,8 +298,21 @@ def pause(session: Session, journey_id: str, *, by: User | None = None, now: dat
 
 
 def resume(session: Session, journey_id: str, *, by: User | None = None, now: datetime | None = None) -> Journey:
-    """Let a paused journey run again."""
+    """Let a paused journey run again. One that was closing when it was paused goes on closing: nobody enters."""
     return _change_state(session, journey_id, ("paused",), "live", by, now or clock.now())
+
+
+def _before_the_pause(session: Session, journey: Journey) -> str:
+    """The state that a person paused, by the audit trail."""
+    detail = session.scalar(
+        select(AuditEntry.detail)
+        .where(
+            AuditEntry.action == "journey_paused", AuditEntry.subject == journey.id, AuditEntry.at == journey.paused_at
+        )
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    return str((detail or {}).get("before", "live"))
 
 
 def close(session: Session, journey_id: str, *, by: User | None = None, now: datetime | None = None) -> Journey:
@@ -323,6 +336,8 @@ def _change_state(
     if journey.state not in allowed:
         raise UserError("journey_not_in_that_state", _REFUSALS[state], journey=journey.name or journey_id)
     before, journey.state = journey.state, state
+    if before == "paused" and state == "live" and _before_the_pause(session, journey) == "closing":
+        journey.state = "closing"
     journey.paused_at = now if state == "paused" else None
     journey.updated_at = now
     if state == "closing":

@@ -231,6 +231,19 @@ def test_a_file_that_keeps_everything_from_being_published_is_told_with_its_line
     stored.rollback()
 
 
+@pytest.mark.databases("sqlite")
+def test_publishing_says_that_a_journey_that_closes_goes_on_closing(logged_in, stored, published):
+    person = logged_in()
+    save(person, WIN_BACK.replace("1 week", "5 days").replace("\n  ", "\n").removeprefix("  "))
+    assert "stays so" not in person.text("/admin/journeys/win_back/publish")
+    person.post("/admin/journeys/win_back/close", confirmed="1")
+    page = person.text("/admin/journeys/win_back/publish")
+    assert "nobody enters the new version either" in plain(page)
+    person.post("/admin/journeys/win_back/publish", **shown(page))
+    assert stored.get(Journey, "win_back", populate_existing=True).state == "closing"
+    stored.rollback()
+
+
 def test_an_old_version_takes_the_place_of_a_draft_only_when_somebody_says_so(logged_in, stored, published):
     person = logged_in()
     text = WIN_BACK.replace("\n  ", "\n").removeprefix("  ")

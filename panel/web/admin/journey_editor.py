@@ -22,6 +22,7 @@ from panel.issues.operations import is_open
 from panel.journeys import operations
 from panel.journeys.engine.splits import thrown_away
 from panel.journeys.file import JourneysFile, journey_text, read_file, self_contained, sha256_of, write_journey
+from panel.journeys.language import Program
 from panel.journeys.language.completion import completions
 from panel.journeys.models import Journey, JourneyVersion
 from panel.journeys.names import labels, vocabulary
@@ -187,6 +188,7 @@ class EditorPages:
             in_the_way=operations.in_the_way(
                 file.data if file.text is None else file.text, vocabulary(session), clock.now().date()
             ),
+            stays=_state_that_stays(journey, live, draft),
             language=language,
             file_name=file.path.name,
             removed=removed_in_words(found, live.resolved, versions, language, names) if live else {},
@@ -200,6 +202,12 @@ class EditorPages:
             file_was_changed=request.method == "GET" and is_open(session, operations.both_changed(journey_id)),
             note=request.form.get("note", ""),
         ), (409 if request.method == "POST" else 200)
+
+
+def _state_that_stays(journey: Journey, live: JourneyVersion | None, draft: Program | None) -> str:
+    """paused or closing, when a person made it so and publishing this text does not change that; else ""."""
+    is_same = live is not None and draft is not None and live.resolved["state"] == draft["state"]
+    return journey.state if is_same and journey.state in ("paused", "closing") else ""
 
 
 def _publish(session: Session, journey: Journey, file: JourneysFile, text: str) -> ResponseReturnValue | None:

@@ -76,6 +76,20 @@ def test_a_long_pause_is_spread_evenly_and_nothing_is_early(world: World) -> Non
     assert min(one.wire_at for one in world.messages()) >= start
 
 
+def test_a_journey_that_was_closing_when_it_was_paused_lets_nobody_in_when_it_goes_on(world: World) -> None:
+    begin(world, 1)
+    world.do(operations.close, "series", now=world.now)
+    world.do(operations.pause, "series", now=world.now + timedelta(minutes=1))
+    world.play(timedelta(hours=1))
+    assert world.do(resuming.resume, "series", now=world.now).state == "closing"
+    world.play(timedelta(days=5))
+    assert len(world.sent()) == 1
+    world.do(operations.publish, "series", text=SERIES.replace("state: live", "state: paused"), now=world.now)
+    assert world.do(resuming.resume, "series", now=world.now).state == "live"
+    world.do(operations.pause, "series", now=world.now)
+    assert world.do(resuming.resume, "series", now=world.now).state == "live"
+
+
 def test_waits_are_computed_anew_from_their_beginning_only_when_somebody_asks(world: World) -> None:
     begin(world, 3)
     world.play(timedelta(days=1))
