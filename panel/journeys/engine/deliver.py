@@ -15,7 +15,7 @@ from panel import clock
 from panel.db import connection_of, reading, writing
 from panel.i18n import N_
 from panel.issues.operations import raise_issue
-from panel.journeys.engine import crash
+from panel.journeys.engine import crash, disk
 from panel.journeys.engine.claiming import BATCH, claim, due
 from panel.journeys.engine.handing_over import conclude, expect, hand_over
 from panel.journeys.engine.marking import last_look, mark
@@ -85,6 +85,9 @@ def deliver(channel: str, limit: int = BATCH, *, pace: Pace | None = None) -> in
         crash.point("before_result_commit")
         handed_over = [one for one, _ in going]
         persist(lambda session: conclude(session, channel, handed_over, results, trouble))
+        if journal.disk_said is not None:
+            disk.tell(journal.disk_said)
+            journal.disk_said = None
         journal.clear()
         crash.point("after_result_commit")
     return len(claimed)

@@ -67,6 +67,7 @@ class WireJournal:
 
     def __init__(self, folder: Path) -> None:
         self.id = secrets.token_hex(ID_LENGTH // 2)
+        self.disk_said: str | None = None  # why it could not be written, until somebody has been told
         folder.mkdir(parents=True, exist_ok=True)
         self.pid = os.getpid()
         self.path = folder / f"{self.id}-{boot_id()}-{pid_space()}-{self.pid}-{process_start(self.pid)}.wire"
@@ -117,7 +118,8 @@ class WireJournal:
         try:
             self._write(f"B {outgoing.message_id} {self.tokens[outgoing.message_id]}\n")
         except OSError as error:
-            raise NotBegunError(f"the wire journal cannot be written: {error.strerror}") from error
+            self.disk_said = f"the wire journal cannot be written: {error.strerror}"
+            raise NotBegunError(self.disk_said) from error
         self.begun.add(outgoing.message_id)
         crash.point("mid_body")
 

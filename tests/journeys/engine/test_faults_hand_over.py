@@ -170,6 +170,7 @@ def test_r19_nothing_is_handed_over_that_the_wire_journal_could_not_note(
         journal._file = real
     assert world.sent() == []
     assert {one.status for one in world.messages()} == {"queued"}
+    assert [one.code for one in world.rows(Issue)] == ["disk_failing"]
     world.play(timedelta(hours=1))
     assert len(world.sent()) == 3
 
