@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from panel.calendars import Reader
 from panel.contacts.models import Contact
 from panel.contacts.queries import aliases
-from panel.db import rows_of, table_of
+from panel.db import connection_of, rows_of, table_of
 from panel.errors import UserError
 from panel.i18n import N_
 from panel.journeys.answers import Answerer, Coming
@@ -140,7 +140,8 @@ def _answered(
     checks: list[dict[str, Any]],
 ) -> Explanation:
     """The same with the four answers."""
-    known = programs(answerer.session, {run["version_id"] for run in runs})
+    visits = _visits(answerer.session, [run["id"] for run in runs])
+    known = programs(answerer.session, {*(run["version_id"] for run in runs), *visits.values()})
     got, not_got = [], []
     for check in checks:
         not_got += answerer.refused(check)
@@ -148,10 +149,12 @@ def _answered(
         its = known.get(run["version_id"], program)
         got.append(answerer.entered(run, its))
         for message in _messages(answerer.session, run["id"]):
+            visit = ":".join((message["dedupe_key"] or "").split(":")[:3])
+            then = known.get(visits.get(visit, 0), its)  # an older version is told in its own words
             if message["wire_at"] is not None and message["status"] not in ("queued", "claimed"):
-                got.append(answerer.sent(message, its))
+                got.append(answerer.sent(message, then))
             elif message["status"] in ("skipped", "cancelled", "held", "failed"):
-                not_got += answerer.withheld(message, its)
+                not_got += answerer.withheld(message, then)
         if run["ended_at"] is not None:
             not_got += answerer.ended(run, its)
     came, withheld = steered(answerer.session, [run["id"] for run in runs], answerer.reader)
@@ -174,6 +177,13 @@ def _answered(
         coming=_coming(told, answerer, program, known, inside),
         would_stop=list(dict.fromkeys(of_runs)),
     )
+
+
+def _visits(session: Session, run_ids: list[int]) -> dict[str, int]:
+    """The version under which each visit of a step was made, by what the keys of its messages begin with."""
+    query = select(StepRun.enrolment_id, StepRun.seq, StepRun.version_id).where(StepRun.enrolment_id.in_(run_ids))
+    rows = connection_of(session).execute(query).all() if run_ids else ()
+    return {f"enrolment:{run}:{seq}": version for run, seq, version in rows}
 
 
 def _of(run: Mapping[str, Any] | None, known: Mapping[int, Program], program: Program) -> Program:

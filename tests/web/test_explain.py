@@ -7,7 +7,11 @@ from sqlalchemy import select
 
 from panel.contacts.models import Contact
 from panel.db import writing
+from panel.journeys import helping, operations
 from panel.journeys.by_hand import start_by_hand
+from panel.journeys.engine.advance import advance
+from panel.journeys.models import Enrolment
+from tests.web.journeys import WIN_BACK
 from tests.web.test_simulate import dana
 
 __all__ = ["dana"]
@@ -36,6 +40,24 @@ def test_who_is_inside_is_told_what_comes_next(logged_in, dana, app):
     assert "What comes next, and when" in text
     assert "It ends on" in text
     assert "This channel may be used at any hour." in text
+
+
+@pytest.mark.databases("sqlite")
+def test_what_was_done_under_an_older_version_is_said_in_its_words(logged_in, dana, app):
+    with writing() as session:
+        start_by_hand(session, session.scalars(select(Contact.id)).one(), "win_back")
+    advance()
+    with writing() as session:
+        helping.skip_step(session, [session.scalars(select(Enrolment.id)).one()])
+    text = WIN_BACK.replace("We miss you", "Come back").replace("Hello ", "Shalom ").replace("miss_you", "come_back")
+    with writing() as session:
+        operations.publish(session, "win_back", text=text.replace("\n  ", "\n").removeprefix("  "))
+    advance()
+    person = logged_in()
+    for url in (f"/admin/explain/win_back/{dana}", f"/admin/contact/{dana}/why?journey=win_back"):
+        page = person.text(url)
+        assert "Send “Hello" in page, url
+        assert "Send “Shalom" not in page, url
 
 
 @pytest.mark.databases("sqlite")

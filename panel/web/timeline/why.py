@@ -15,6 +15,8 @@ from panel.calendars import Reader
 from panel.i18n import N_, translate
 from panel.journeys import judged, reasons
 from panel.journeys.answers import Coming
+from panel.journeys.engine.programs import Program as Known
+from panel.journeys.engine.programs import programs
 from panel.journeys.explain import explain
 from panel.journeys.language import clauses, phrases
 from panel.journeys.language.clauses import Labels, plain_names
@@ -101,6 +103,8 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
     runs = _runs(session, contact_ids, journey_id)
     visits = _visits(session, [run.id for run, _, _ in runs])
     people = _people(session, visits)
+    # What was done under an older version is said in the words of that one.
+    known = programs(session, {one.version_id for many in visits.values() for one in many})
     refused = _refusals(session, contact_ids, journey_id)
     ids = {run.journey_id for run, _, _ in runs} | {check.journey_id for check in refused}
     if journey_id:
@@ -117,7 +121,7 @@ def answers(session: Session, contact_ids: Sequence[int], journey_id: str | None
                 id_,
                 names[id_] or id_,
                 tuple(
-                    _run(run, number, resolved, visits.get(run.id, []), language, people, called)
+                    _run(run, number, resolved, visits.get(run.id, []), known, language, people, called)
                     for run, number, resolved in runs
                     if run.journey_id == id_
                 ),
@@ -183,6 +187,7 @@ def _run(
     number: int | None,
     resolved: Program | None,
     visits: Sequence[StepRun],
+    known: Mapping[int, Known],
     language: str,
     people: Mapping[int, str],
     names: Labels,
@@ -195,12 +200,13 @@ def _run(
         number or 0,
         step_sentence(resolved, run.step_id, language, names) if run.ended_at is None else "",
         run.due_at,
-        tuple(_visit(one, resolved, language, people, names) for one in visits),
+        tuple(_visit(one, known.get(one.version_id), language, people, names) for one in visits),
         run.id,
     )
 
 
-def _visit(visit: StepRun, program: Program | None, language: str, people: Mapping[int, str], names: Labels) -> Visit:
+def _visit(visit: StepRun, version: Known | None, language: str, people: Mapping[int, str], names: Labels) -> Visit:
+    program: Program | None = version.resolved if version is not None else None  # type: ignore[assignment]
     more = reason_words(visit.reason, language) if visit.reason else ""
     if who := people.get((visit.detail or {}).get("by", 0)):
         more = f"{more} {translate(language, N_('By %(name)s'), name=isolate(who))}".strip()
