@@ -115,7 +115,8 @@ def install(app: Flask) -> None:
     @app.after_request
     def _seen(response: Any) -> Any:
         # Only after a change of their own: a page that is only read must not become a write.
-        if request.method == "POST" and current_user.is_authenticated and response.status_code < 400:
+        # Nobody asks who it was when it failed: with the database away that would fail again, behind the page in words.
+        if request.method == "POST" and response.status_code < 400 and current_user.is_authenticated:
             _note_seen(current_user.id)
         return response
 

@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from panel.db import db
 
@@ -49,5 +50,22 @@ def test_a_locked_database_is_told_in_words_without_asking_it_again(logged_in, a
     assert 'dir="rtl"' in page
     assert "Traceback" not in page
     assert script.get_json()["error"]["code"] == "database_away"
-    assert waits
+    assert not waits, "whoever was refused is not looked up again"
     assert person.client.get("/admin/issues/").status_code == 200
+
+
+def test_a_form_that_is_sent_while_the_database_is_gone_is_answered_in_words(logged_in, app, monkeypatch):
+    person = logged_in("marketing")
+    monkeypatch.setitem(app.config, "SHOW_ERROR_PAGES", True)
+    token = person.token("/admin/issues/")
+    db.session.remove()
+
+    def gone():
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("connection refused"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db.engine, "raw_connection", gone)
+        answer = person.client.post(
+            "/admin/lists/new/", data={"name": "x", "csrf_token": token}, headers={"Accept-Language": "he"}
+        )
+    assert (answer.status_code, "מסד הנתונים אינו עונה" in answer.text) == (503, True)
