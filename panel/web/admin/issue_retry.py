@@ -72,4 +72,3 @@ def ring(issues: Sequence[Issue]) -> None:
             wake("sync", issue.params.get("plugin", ""))
         elif issue.code == mailing.ISSUE:
             wake("mails")
-
